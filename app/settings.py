@@ -1,0 +1,61 @@
+"""Every setting of the service: one field here, one ``RECOLOR_…`` environment variable."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0, le=600)]
+Count = Annotated[int, Field(ge=1)]
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Read from the environment, e.g. ``RECOLOR_PORT=8123``. Secrets never appear in a repr or a log."""
+
+    model_config = SettingsConfigDict(env_prefix="RECOLOR_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Without keys only loopback is allowed.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 lets the system choose.")
+    allow_open: bool = Field(False, description="Listen beyond loopback although no key is set.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Bearer keys, separated by commas. Empty: no key is asked for."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Intents are written to the log at debug only."
+    )
+
+    model: str = Field("recolor-mini@1", description="The student that answers, name@version, from the model store.")
+    model_store: Path = Field(CHECKOUT / "model_store", description="Folder of the model store.")
+    decoding: Literal["constrained", "free"] | None = Field(
+        None, description="Decode under the tool's grammar or freely; empty: as the model's manifest says."
+    )
+    threads: int = Field(0, ge=0, description="CPU threads of the student; 0: as many as there are cores.")
+
+    deadline_seconds: Seconds = Field(8.0, description="Time one request may take.")
+    student_seconds: Seconds = Field(2.5, description="The part of the deadline that the student may use.")
+    max_batch: Count = Field(96, description="Most prompts in one forward batch (three a request).")
+    max_queue: Count = Field(1024, description="Most prompts waiting for the student; more are refused with 429.")
+    cache_entries: int = Field(100_000, ge=0, description="Tools kept in the memory cache; 0 switches it off.")
+
+    rate_limit: str = Field("600/minute", description="Requests per key, or per address without keys; empty: none.")
+    max_body_bytes: Count = Field(16_384, description="Largest JSON body.")
+
+    teacher_api_key: SecretStr | None = Field(None, description="Key of the teacher; empty: no teacher.")
+    teacher_base_url: str = Field("https://api.openai.com/v1", description="Any OpenAI-compatible server.")
+    teacher_model: str = Field("gpt-3.5-turbo", description="The teacher's model.")
+    teacher_concurrency: Count = Field(16, description="Most calls to the teacher at once.")
+    teacher_retries: int = Field(1, ge=0, le=5, description="Further tries of a call, if they can still finish.")
+    teacher_typical_seconds: Seconds = Field(3.5, description="A try is begun only if this much time is left.")
+    teacher_breaker_failures: Count = Field(5, description="Failures in a row after which calls stop.")
+    teacher_breaker_seconds: Seconds = Field(30.0, description="Time for which they stop.")
+    teacher_prompt_dollars: float = Field(0.50, ge=0, description="Price of a million prompt tokens.")
+    teacher_completion_dollars: float = Field(1.50, ge=0, description="Price of a million completion tokens.")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value

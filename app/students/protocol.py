@@ -1,0 +1,66 @@
+"""What the rest of the system knows of a student."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.grade.codecs import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question to a student: which settings of `tool` give the look that `intent` names?"""
+
+    intent: str
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a student wrote. `text` is in the student's codec; None where it cannot read the intent.
+
+    `tokens` counts what it generated; `truncated` says that it hit the token limit.
+    """
+
+    text: str | None
+    tokens: int = 0
+    truncated: bool = False
+
+
+class EngineError(RuntimeError):
+    """The student could not run at all; nothing is known about any of its prompts."""
+
+
+class Engine(Protocol):
+    """A student that answers a batch at a time, on the caller's thread."""
+
+    model: str
+    """``name@version``."""
+    codec: Codec
+    decoding: str
+    """``constrained`` or ``free``."""
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
+        """One answer a prompt, in order. Raises EngineError."""
+        ...
+
+
+class Student(Protocol):
+    """A student in service: takes prompts from many requests at once."""
+
+    model: str
+    codec: Codec
+    decoding: str
+
+    @property
+    def ready(self) -> bool: ...
+
+    async def start(self) -> None:
+        """Load and warm up. Raises EngineError."""
+        ...
+
+    async def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
+        """One answer a prompt, in order. Raises EngineError; a cancelled call stops costing."""
+        ...
+
+    async def close(self) -> None: ...
