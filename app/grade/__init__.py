@@ -2,6 +2,7 @@
 
 from app.grade.errors import GradeError
 from app.grade.grade import Grade, json_schemas
+from app.grade.intent import fold
 from app.grade.presets import NO_PRESET, PRESETS
 from app.grade.tools import TOOLS, Adjust, Filter, SelectiveAdjust, Slot, ToolSettings, tool_model
 
@@ -16,6 +17,7 @@ __all__ = [
     "SelectiveAdjust",
     "Slot",
     "ToolSettings",
+    "fold",
     "json_schemas",
     "tool_model",
 ]

@@ -1,5 +1,6 @@
 """What can be wrong with a tool's settings."""
 
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,7 @@ class GradeError(ValueError):
     def __init__(self, tool: str, parameter: str, value: object, allowed: str) -> None:
         self.tool, self.parameter, self.value, self.allowed = tool, parameter, value, allowed
         name = f"{tool}.{parameter}" if parameter else tool
-        shown = repr(value)
-        super().__init__(f"{name}: {shown[:60]} is not allowed, expected {allowed}")
+        super().__init__(f"{name}: {_shown(value)} is not allowed, expected {allowed}")
 
 
 def first_grade_error(tool: str, error: ValidationError, allowed: Callable[[tuple[Any, ...]], str]) -> GradeError:
@@ -28,8 +28,20 @@ def first_grade_error(tool: str, error: ValidationError, allowed: Callable[[tupl
     problem = error.errors(include_url=False, include_context=False)[0]
     path = tuple(problem["loc"])
     parameter = ".".join(str(part) for part in path)
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in {"extra_forbidden", "invalid_key"}:
         # The value of a name that does not exist says nothing; the name itself is the problem.
         parent = ".".join(str(part) for part in path[:-1])
         return GradeError(tool, parent, path[-1], allowed(path[:-1]))
     return GradeError(tool, parameter, problem["input"], allowed(path))
+
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 60
+
+
+def _shown(value: object) -> str:
+    """The value in at most 60 characters, however long or deep it is."""
+    try:
+        return _REPR.repr(value)[:60]
+    except ValueError:  # Python writes no integer of thousands of digits
+        return "an enormous number"

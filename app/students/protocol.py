@@ -27,6 +27,15 @@ class Answer:
     truncated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The answers of one call, one a prompt and in order, and its seconds of waiting and of being answered."""
+
+    answers: list[Answer]
+    queued: float
+    generating: float
+
+
 class EngineError(RuntimeError):
     """The student could not run at all; nothing is known about any of its prompts."""
 
@@ -59,8 +68,8 @@ class Student(Protocol):
         """Load and warm up. Raises EngineError."""
         ...
 
-    async def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
-        """One answer a prompt, in order. Raises EngineError; a cancelled call stops costing."""
+    async def generate(self, prompts: Sequence[Prompt]) -> Generation:
+        """Answer each prompt. Raises EngineError; a cancelled call stops costing."""
         ...
 
     async def close(self) -> None: ...

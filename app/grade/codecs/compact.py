@@ -14,6 +14,7 @@ from app.grade.tools import TOOLS, Slot, ToolSettings, Value, tool_model
 
 UNUSED = "<unused>"
 _SYMBOL = re.compile(r"<([^<>]+)>")
+_ROW = re.compile(r"(?P<whole>(<[^<>]+>)*)(?P<begun><[^<>]*)?")
 
 
 class CompactCodec:
@@ -25,16 +26,16 @@ class CompactCodec:
     def decode(self, tool: str, text: str) -> ToolSettings | None:
         if text == UNUSED:
             return None
-        model = tool_model(tool)
-        found = _SYMBOL.findall(text)
-        if "".join(f"<{word}>" for word in found) != text:
-            raise DecodeError("schema", f"{tool}: {text[:60]!r} is not a row of symbols")
-        if len(found) < len(model.slots()):
-            raise DecodeError("truncated", f"{tool}: {len(found)} of {len(model.slots())} values")
-        if len(found) > len(model.slots()):
-            raise DecodeError("schema", f"{tool}: {len(found)} values for {len(model.slots())} parameters")
+        model, row = tool_model(tool), _ROW.fullmatch(text)
+        if row is None or text.startswith(UNUSED):
+            raise DecodeError("schema", f"{tool}: {text[:60]!r} is not a row of values")
+        words, slots = _SYMBOL.findall(row["whole"]), model.slots()
+        if len(words) < len(slots):
+            raise DecodeError("truncated", f"{tool}: {len(words)} of {len(slots)} values")
+        if len(words) > len(slots) or row["begun"]:
+            raise DecodeError("schema", f"{tool}: more than {len(slots)} values")
         try:
-            values = tuple(_value(slot, word) for slot, word in zip(model.slots(), found, strict=True))
+            values = tuple(_value(slot, word) for slot, word in zip(slots, words, strict=True))
             return model.from_flat(values).canonical()
         except GradeError as error:
             raise DecodeError("schema", str(error)) from None
@@ -56,4 +57,4 @@ def symbol(value: Value) -> str:
 
 def _value(slot: Slot, word: str) -> Value:
     """The word as the slot's kind of value; what does not fit is left for validation to refuse."""
-    return int(word) if not slot.options and re.fullmatch(r"0|-?[1-9]\d{0,3}", word) else word
+    return int(word) if not slot.options and re.fullmatch(r"0|-?[1-9][0-9]{0,3}", word) else word

@@ -1,0 +1,48 @@
+"""Who may come in: keys and the rate limit, before a byte of the body is read."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import TooManyRequests, Unauthorized
+from app.api.keys import Keys
+from app.api.rate import RateLimit
+from app.telemetry.metrics import REJECTED
+
+OPEN = frozenset({"/healthz", "/readyz"})
+"""Need no key: probes have none."""
+
+UNCOUNTED = OPEN | {"/metrics"}
+"""Are not held to the rate limit, nor counted towards it."""
+
+
+class Admission:
+    """Pure ASGI middleware. Raises Unauthorized, TooManyRequests."""
+
+    def __init__(self, app: ASGIApp, keys: Keys, rate: RateLimit) -> None:
+        self._app, self._keys, self._rate = app, keys, rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._admit(scope)
+        await self._app(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> None:
+        path = scope["path"]
+        caller = _address(scope)
+        if self._keys and path not in OPEN:
+            holder = self._keys.holder(_authorization(scope))
+            if holder is None:
+                REJECTED.labels("unauthorized").inc()
+                raise Unauthorized
+            caller = holder
+        if path not in UNCOUNTED and (seconds := self._rate.wait(caller)):
+            REJECTED.labels("rate").inc()
+            raise TooManyRequests(f"Too many requests; the next is let in after {seconds} s.", seconds)
+
+
+def _authorization(scope: Scope) -> bytes:
+    return next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+
+
+def _address(scope: Scope) -> str:
+    """The other end of the connection; a local socket has no address."""
+    return scope["client"][0] if scope["client"] else "local"

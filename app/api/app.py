@@ -1,0 +1,64 @@
+"""The application: routes, and the layers that every request passes."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app import __version__
+from app.api.admission import Admission
+from app.api.body import problems
+from app.api.errors import InvalidField, Malformed, MethodNotAllowed, NotFound
+from app.api.keys import Keys
+from app.api.lifecycle import Lifecycle, Started
+from app.api.observe import Observe
+from app.api.openapi import DESCRIPTION, complete
+from app.api.rate import RateLimit
+from app.api.routes import catalogue, health, metrics, recolor
+from app.serving import Recolorer
+from app.settings import Settings
+from app.telemetry.metrics import BUILD_INFO
+
+
+def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> FastAPI:
+    """An application that starts `recolorer` when it starts, and closes it when it ends.
+
+    Args:
+        started: is told once that the recolorer has started, or why it could not. A start that failed is final: from
+            then on every request for an answer gets 503.
+    """
+    lifecycle = Lifecycle(recolorer, started)
+    api = FastAPI(
+        title="Recolor",
+        description=DESCRIPTION,
+        version=__version__,
+        lifespan=lifecycle.lifespan,
+        # The documentation pages would load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _as_ours, RequestValidationError: _as_ours},
+    )
+    api.include_router(recolor.routes(recolorer, lifecycle, settings))
+    api.include_router(catalogue.routes(recolorer, lifecycle))
+    api.include_router(health.routes(recolorer, lifecycle))
+    api.include_router(metrics.routes())
+    schema = complete(api)
+    # Added inside out: Observe sees everything first and last.
+    api.add_middleware(Admission, keys=Keys(settings.api_keys), rate=RateLimit(settings.rate_limit))
+    api.add_middleware(Observe, routes={*schema["paths"], "/openapi.json"}, model=settings.model)
+    BUILD_INFO.labels(__version__, settings.model).set(1)
+    return api
+
+
+async def _as_ours(request: Request, error: Exception) -> Response:
+    """The framework's errors, raised again as ours; `Observe` answers them."""
+    match error:
+        case RequestValidationError():
+            raise InvalidField(problems(error.errors())) from error
+        case HTTPException(status_code=404):
+            raise NotFound from error
+        case HTTPException(status_code=405):
+            raise MethodNotAllowed((error.headers or {})["Allow"]) from error
+        case _:
+            raise Malformed(str(error)) from error

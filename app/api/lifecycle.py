@@ -1,0 +1,56 @@
+"""From loading to closing: the service listens at once and answers when its student has warmed up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from app.api.errors import NotAvailable
+from app.serving import Recolorer
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 5
+"""What a caller is told to wait while nobody can answer."""
+
+Started = Callable[[Exception | None], None]
+"""Is told once that the start is over: None, or why it failed."""
+
+
+class Lifecycle:
+    """Starts and closes a recolorer together with the application that answers by it.
+
+    Loading goes on behind the listener, for minutes with a large student; the service is alive meanwhile and says that
+    it is not ready.
+    """
+
+    def __init__(self, recolorer: Recolorer, started: Started) -> None:
+        self._recolorer, self._report = recolorer, started
+        self.started = False
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        starting = asyncio.create_task(self._start())
+        try:
+            yield
+        finally:
+            log.info("closing")
+            starting.cancel()
+            await asyncio.wait([starting])
+            await self._recolorer.close()
+
+    def require_started(self) -> None:
+        """Raises NotAvailable."""
+        if not self.started:
+            raise NotAvailable("The student is not loaded yet.", RETRY_SECONDS)
+
+    async def _start(self) -> None:
+        try:
+            await self._recolorer.start()
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever runs the service decides what follows
+            self._report(error)
+        else:
+            self.started = True
+            self._report(None)

@@ -1,0 +1,84 @@
+"""The outermost layer: request id, timing, metrics, the log line, and the one place where errors become answers."""
+
+import traceback
+from collections.abc import Collection
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import ApiError, Internal, error_response
+from app.api.exchange import Exchange
+from app.telemetry.metrics import REQUEST_DURATION
+
+log = structlog.get_logger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+"""What metrics and logs call an answer that nobody waited for; it is never sent."""
+
+
+class Observe:
+    """Pure ASGI middleware. `routes` are the paths that may be a label; every other path counts as ``other``."""
+
+    def __init__(self, app: ASGIApp, routes: Collection[str], model: str) -> None:
+        self._app, self._routes, self._model = app, routes, model
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        route = scope["path"] if scope["path"] in self._routes else "other"
+        exchange = Exchange.begin(scope, route, self._model)
+
+        async def send_observed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *exchange.headers()]
+            await send(message)
+
+        try:
+            await self._answer(exchange, scope, receive, send_observed)
+        finally:
+            _record(exchange, scope["method"])
+
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except ClientDisconnect:
+            exchange.status = CLIENT_CLOSED_REQUEST
+        except ApiError as error:
+            exchange.facts["error"] = error.code
+            await error_response(error, exchange.request_id)(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: no caller ever sees internals
+            _report(exchange, error)
+            if not exchange.status:
+                await error_response(Internal(), exchange.request_id)(scope, receive, send)
+
+
+def _record(exchange: Exchange, method: str) -> None:
+    seconds = exchange.seconds
+    # A request that was cut off by the end of the process has no status.
+    status = exchange.status or CLIENT_CLOSED_REQUEST
+    REQUEST_DURATION.labels(exchange.route, str(status), exchange.variant, exchange.model).observe(seconds)
+    log.info(
+        "request",
+        request_id=exchange.request_id,
+        route=exchange.route,
+        method=method,
+        status=status,
+        duration_ms=round(seconds * 1000, 2),
+        model=exchange.model,
+        **exchange.facts,
+    )
+
+
+def _report(exchange: Exchange, error: Exception) -> None:
+    """Where it happened, for everybody; an exception's message may quote the intent and is for debug only."""
+    frames = traceback.extract_tb(error.__traceback__)
+    log.error(
+        "unexpected error",
+        request_id=exchange.request_id,
+        error=type(error).__name__,
+        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+    log.debug("unexpected error in full", request_id=exchange.request_id, exc_info=error)

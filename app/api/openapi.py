@@ -1,0 +1,96 @@
+"""The service's own description: what routes say about bodies and errors, and what holds for all of them."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from app.api.admission import OPEN
+from app.api.errors import (
+    ApiError,
+    InvalidField,
+    Malformed,
+    NotAvailable,
+    RequestTimeout,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from app.api.schemas import ErrorAnswer
+
+Responses = dict[int | str, dict[str, Any]]
+
+DESCRIPTION = """\
+A look in the user's own words ("golden hour", "the matrix", "less harsh, a bit colder") becomes the settings of three
+editing tools that give footage that look.
+
+Every error has one shape, `{"error": {"code", "message", "request_id"}}`. Every answer has the headers `X-Request-ID`
+(yours, if you sent one of at most 64 letters, digits, `.`, `_` or `-`) and `Server-Timing`.
+"""
+
+_MEANING: dict[type[ApiError], str] = {
+    Malformed: "The body is not JSON.",
+    Unauthorized: "No key, or a wrong one.",
+    RequestTimeout: "The body did not arrive in time.",
+    TooLarge: "The body is too large.",
+    UnsupportedMediaType: "The body is not declared as `application/json`.",
+    InvalidField: "A field is missing, unknown or has a wrong value; the message names it.",
+    TooManyRequests: "You ask too often, or too many requests are waiting.",
+    NotAvailable: "Nobody can answer now.",
+}
+
+BODY_ERRORS = (Malformed, RequestTimeout, TooLarge, UnsupportedMediaType, InvalidField)
+"""What can be wrong with a JSON body."""
+
+
+def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """Documents the body of a route that reads it itself."""
+    content = {"schema": model.model_json_schema(), "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def answer(model: type[BaseModel], description: str, example: dict[str, Any] | None = None) -> Responses:
+    """Documents the answer of a route that writes it itself."""
+    content = {"content": {"application/json": {"example": example}}} if example else {}
+    return {200: {"model": model, "description": description, **content}}
+
+
+def errors(*kinds: type[ApiError]) -> Responses:
+    """Documents the errors of a route; those of the key and the rate limit come by themselves."""
+    return {kind.status: _error(kind) for kind in kinds}
+
+
+def complete(app: FastAPI) -> dict[str, Any]:
+    """Add what holds for all routes: keys, the rate limit, the headers of every answer. Returns the description."""
+    schema = app.openapi()
+    schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    schema["security"] = [{"key": []}, {}]
+    reference = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            if path in OPEN:
+                operation["security"] = []
+            else:
+                for kind in (Unauthorized, TooManyRequests):
+                    content = {"application/json": {"schema": reference}}
+                    described = {k: v for k, v in _error(kind).items() if k != "model"}
+                    operation["responses"].setdefault(str(kind.status), described | {"content": content})
+            for response in operation["responses"].values():
+                response.setdefault("headers", {}).update(_HEADERS)
+    return schema
+
+
+def _error(kind: type[ApiError]) -> dict[str, Any]:
+    described: dict[str, Any] = {"model": ErrorAnswer, "description": _MEANING[kind]}
+    if kind in (TooManyRequests, NotAvailable):
+        described["headers"] = {
+            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+        }
+    return described
+
+
+_HEADERS = {
+    "X-Request-ID": {"description": "Names this request in logs and in feedback.", "schema": {"type": "string"}},
+    "Server-Timing": {"description": "Where the time went, in milliseconds.", "schema": {"type": "string"}},
+}

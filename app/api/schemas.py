@@ -1,0 +1,132 @@
+"""What goes over the wire, as pydantic models: requests are validated by them, answers documented."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from app.grade import TOOLS, Grade
+
+LONGEST_INTENT = 200
+LONGEST_ID = 128
+
+# Tab, line feed, vertical tab, form feed and carriage return are white space that people paste.
+_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _refuse(pattern: re.Pattern[str]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and pattern.search(value):
+            raise PydanticCustomError("control_characters", "String should have no control characters")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _fold_white_space(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _known(tool: str) -> str:
+    if tool not in TOOLS:
+        raise PydanticCustomError("unknown_tool", "Tool should be one of {tools}", {"tools": ", ".join(TOOLS)})
+    return tool
+
+
+def _distinct(tools: list[str]) -> list[str]:
+    if len(set(tools)) < len(tools):
+        raise PydanticCustomError("repeated_tool", "Each tool should be named once")
+    return tools
+
+
+Intent = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_INTENT),
+    _refuse(_CONTROL_IN_TEXT),
+    AfterValidator(_fold_white_space),
+]
+Id = Annotated[str, StringConstraints(max_length=LONGEST_ID), _refuse(_CONTROL)]
+ToolName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(TOOLS)})]
+
+
+class RecolorBody(BaseModel):
+    """A look in the user's own words."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    intent: Intent = Field(description="The look. White space around it does not count.", examples=["golden hour"])
+    project_id: Id | None = Field(None, description="The project that is edited; decides the experiment's variant.")
+    user_id: Id | None = Field(None, description="The user who asks.")
+    tools: Annotated[list[ToolName], Field(min_length=1), AfterValidator(_distinct)] | None = Field(
+        None,
+        description="The tools that may be used, each once; all of them where none are named.",
+        json_schema_extra={"uniqueItems": True},
+    )
+
+
+class RecolorAnswer(Grade):
+    """A grade. A requested tool that is not used is null; a tool that was not requested is absent."""
+
+    request_id: str = Field(description="Name this when you report feedback or a problem.")
+    intent: str = Field(description="As it was understood: without white space around it.")
+    sources: dict[str, str] = Field(
+        description="Who decided each tool, `student` or `teacher`; a tool that nobody could decide is absent."
+    )
+    failed: dict[str, str] = Field(
+        description="Why a tool could not be decided: `invalid_json`, `schema`, `truncated`, `timeout`, "
+        "`engine_error`, `teacher_error`, or `low_confidence` (no model at hand can read the text)."
+    )
+    cached: bool = Field(description="Whether the whole answer was known already.")
+    model: str = Field(description="The student, `name@version`.")
+    variant: str = Field(description="The experiment's variant that answered.")
+    timings_ms: dict[str, float] = Field(description="Milliseconds: `total`, and the stages that there were.")
+
+
+class Problem(BaseModel):
+    code: str = Field(description="What went wrong, for programs.")
+    message: str = Field(description="What went wrong, for people; names the field where there is one.")
+    request_id: str
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of every error."""
+
+    error: Problem
+
+
+class ModelAnswer(BaseModel):
+    role: Literal["student", "teacher"]
+    model: str = Field(description="A student's `name@version`; a teacher's name at its server.")
+    ready: bool = Field(description="Whether it can answer now.")
+    codec: str | None = Field(None, description="The format a student writes in.")
+    decoding: str | None = Field(None, description="`constrained` to the tool's grammar, or `free`.")
+
+
+class ModelsAnswer(BaseModel):
+    """Who answers here: the student, and the teacher if there is one."""
+
+    models: list[ModelAnswer]
+
+
+class ToolsAnswer(RootModel[dict[str, dict[str, Any]]]):
+    """The JSON Schema of each tool's settings, by the tool's name."""
+
+
+class AliveAnswer(BaseModel):
+    status: Literal["alive"]
+
+
+class ReadyAnswer(BaseModel):
+    status: Literal["ready", "degraded"] = Field(description="`degraded`: only the teacher can answer.")
+    model: str = Field(description="The student, `name@version`.")

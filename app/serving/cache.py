@@ -1,0 +1,46 @@
+"""Answers that were given before: validated tools only, never a failure."""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Protocol
+
+from cachetools import LRUCache
+
+from app.grade import json_schemas
+from app.serving.verdict import Decided
+from app.students import Student
+from app.telemetry.metrics import CACHE_UP
+
+# Derived, so that a changed tool can never meet the answers of its former self.
+SCHEMA_VERSION = sha256(json.dumps(json_schemas(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def cache_key(student: Student, tool: str, intent: str) -> str:
+    """Names an answer by all that it depends on. The free text comes last, so that it cannot pose as the rest."""
+    return f"{SCHEMA_VERSION}|{student.model}|{student.codec.name}|{student.decoding}|{tool}|{intent}"
+
+
+class Cache(Protocol):
+    """Keeps what was decided. A cache that cannot be reached knows nothing: it never raises."""
+
+    async def get_many(self, keys: Sequence[str]) -> list[Decided | None]:
+        """What is kept under each key, in order; None where there is nothing."""
+        ...
+
+    async def set(self, key: str, decided: Decided) -> None: ...
+
+
+class MemoryCache:
+    """The `entries` most recently used answers, in this process. None are kept with 0."""
+
+    def __init__(self, entries: int) -> None:
+        self._kept: LRUCache[str, Decided] = LRUCache(entries)
+        CACHE_UP.set(1)
+
+    async def get_many(self, keys: Sequence[str]) -> list[Decided | None]:
+        return [self._kept.get(key) for key in keys]
+
+    async def set(self, key: str, decided: Decided) -> None:
+        if self._kept.maxsize:
+            self._kept[key] = decided

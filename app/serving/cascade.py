@@ -1,0 +1,94 @@
+"""The cascade of two models: the student answers, the teacher only what the student could not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import perf_counter
+
+from app.grade.codecs import DecodeError
+from app.serving.deadline import Deadline
+from app.serving.timings import Timings
+from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
+from app.settings import Settings
+from app.students import Answer, EngineError, Prompt, Student
+from app.teacher import Teacher, TeacherError
+from app.telemetry.metrics import FALLBACKS, STAGE_DURATION
+
+Report = Callable[[str, Verdict], Awaitable[None]]
+"""Takes each tool's verdict as soon as it is known."""
+
+
+class Cascade:
+    """Decides tools. A failure of one tool never costs another."""
+
+    def __init__(self, student: Student, teacher: Teacher, settings: Settings) -> None:
+        self._student, self._teacher = student, teacher
+        self._student_seconds = settings.student_seconds
+
+    async def decide(
+        self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings, report: Report
+    ) -> None:
+        """Report a verdict on every tool before the deadline. Raises Overloaded."""
+        failed: dict[str, Failed] = {}
+        for tool, verdict in (await self._ask_student(intent, tools, deadline, timings)).items():
+            if isinstance(verdict, Decided):
+                await report(tool, verdict)
+            else:
+                FALLBACKS.labels(tool, verdict.reason, self._student.model).inc()
+                failed[tool] = verdict
+        if failed and self._teacher.ready:
+            await self._ask_teacher(intent, failed, deadline, timings, report)
+        else:
+            for tool, verdict in failed.items():
+                await report(tool, verdict)
+
+    async def _ask_student(
+        self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings
+    ) -> dict[str, Verdict]:
+        """All tools in one call, inside the student's share of the deadline."""
+        try:
+            async with asyncio.timeout(deadline.share(self._student_seconds)):
+                generation = await self._student.generate([Prompt(intent, tool) for tool in tools])
+        except TimeoutError:
+            return dict.fromkeys(tools, Failed("timeout"))
+        except EngineError:
+            return dict.fromkeys(tools, Failed("engine_error"))
+        timings.add("queue", generation.queued)
+        timings.add("generate", generation.generating)
+        began = perf_counter()
+        verdicts = {tool: self._read(tool, answer) for tool, answer in zip(tools, generation.answers, strict=True)}
+        STAGE_DURATION.labels("validate", self._student.model).observe(perf_counter() - began)
+        return verdicts
+
+    def _read(self, tool: str, answer: Answer) -> Verdict:
+        if answer.text is None:
+            return Failed(LOW_CONFIDENCE)
+        if answer.truncated:
+            return Failed("truncated")
+        try:
+            return Decided(self._student.codec.decode(tool, answer.text), "student")
+        except DecodeError as error:
+            return Failed(error.reason)
+
+    async def _ask_teacher(
+        self, intent: str, tools: Iterable[str], deadline: Deadline, timings: Timings, report: Report
+    ) -> None:
+        """Each tool on its own and all at once, inside what is left of the deadline."""
+        began = perf_counter()
+
+        async def ask(tool: str) -> None:
+            verdict = await self._teach(intent, tool, deadline)
+            took = perf_counter() - began
+            timings.add("teacher", took)
+            STAGE_DURATION.labels("teacher", self._student.model).observe(took)
+            await report(tool, verdict)
+
+        async with asyncio.TaskGroup() as group:
+            for tool in tools:
+                group.create_task(ask(tool))
+
+    async def _teach(self, intent: str, tool: str, deadline: Deadline) -> Verdict:
+        try:
+            answer = await self._teacher.answer(intent, tool, deadline.remaining())
+        except TeacherError as error:
+            return Failed(error.reason)
+        return Decided(answer.settings, "teacher")

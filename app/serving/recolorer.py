@@ -1,0 +1,114 @@
+"""The way of one request: cache, then whatever work is already under way, then student and teacher."""
+
+from collections.abc import Callable, Sequence
+
+from app.grade import fold
+from app.serving.cache import Cache, cache_key
+from app.serving.cascade import Cascade
+from app.serving.deadline import Deadline
+from app.serving.errors import Overloaded, Unavailable
+from app.serving.flight import SingleFlight
+from app.serving.readiness import Readiness, StudentInfo, TeacherInfo
+from app.serving.recoloring import Recoloring, RecolorRequest
+from app.serving.timings import Timings
+from app.serving.variant import CONTROL
+from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
+from app.settings import Settings
+from app.students import Student
+from app.teacher import Teacher
+from app.telemetry.metrics import DEGRADED, INFLIGHT, REJECTED, STAGE_DURATION, TOOL_RESULTS
+
+
+class Recolorer:
+    """Answers requests. `start` it first; `close` it to finish what is in flight."""
+
+    def __init__(self, student: Student, teacher: Teacher, cache: Cache, settings: Settings) -> None:
+        self._student, self._teacher, self._cache, self._settings = student, teacher, cache, settings
+        self._cascade = Cascade(student, teacher, settings)
+        self._flights: SingleFlight[str, Verdict] = SingleFlight()
+
+    async def start(self) -> None:
+        """Load the student and warm it up. Raises what its loading raises, and EngineError."""
+        await self._student.start()
+        DEGRADED.set_function(lambda: self.readiness.degraded)
+
+    async def close(self) -> None:
+        """Finish what is in flight, inside the deadline of one request."""
+        await self._flights.drain(self._settings.deadline_seconds)
+        await self._student.close()
+        await self._teacher.close()
+
+    @property
+    def readiness(self) -> Readiness:
+        """Who answers here, and whether they can now."""
+        student, teacher = self._student, self._teacher
+        return Readiness(
+            StudentInfo(student.model, student.codec.name, student.decoding, student.ready),
+            TeacherInfo(self._settings.teacher_model, teacher.enabled, teacher.ready),
+        )
+
+    async def recolor(self, request: RecolorRequest) -> Recoloring:
+        """The settings of each requested tool.
+
+        A tool that nobody could answer is in `failed`. Raises Overloaded when too many prompts wait, and Unavailable
+        when every requested tool failed; unless all are ``low_confidence``, which is an answer: asking again is no use.
+        """
+        with INFLIGHT.track_inprogress():
+            timings = Timings()
+            deadline = Deadline(self._settings.deadline_seconds)
+            intent = fold(request.intent)
+            keys = {tool: cache_key(self._student, tool, intent) for tool in request.tools}
+            kept = await self._look_up(keys)
+            missing = {tool: key for tool, key in keys.items() if tool not in kept}
+            verdicts = kept | await self._decide(intent, missing, deadline, timings) if missing else kept
+            self._count(verdicts, kept)
+            return self._answer({tool: verdicts[tool] for tool in keys}, cached=not missing, timings=timings)
+
+    async def _look_up(self, keys: dict[str, str]) -> dict[str, Verdict]:
+        """What the cache keeps of each tool, by the tool's key."""
+        timings = Timings()
+        found = await self._cache.get_many(list(keys.values()))
+        STAGE_DURATION.labels("cache", self._student.model).observe(timings.total)
+        return {tool: decided for tool, decided in zip(keys, found, strict=True) if decided is not None}
+
+    async def _decide(
+        self, intent: str, keys: dict[str, str], deadline: Deadline, timings: Timings
+    ) -> dict[str, Verdict]:
+        """A verdict on each tool, shared with every request that asks the same meanwhile."""
+
+        async def work(fresh: Sequence[str], settle: Callable[[str, Verdict], None]) -> None:
+            async def report(tool: str, verdict: Verdict) -> None:
+                # Kept before it is settled: nobody may find it neither in the cache nor in flight.
+                if isinstance(verdict, Decided):
+                    await self._cache.set(keys[tool], verdict)
+                settle(keys[tool], verdict)
+
+            tools = [tool for tool, key in keys.items() if key in fresh]
+            await self._cascade.decide(intent, tools, deadline, timings, report)
+
+        try:
+            verdicts = await self._flights.join(list(keys.values()), work)
+        except Overloaded:
+            REJECTED.labels("queue").inc()
+            raise
+        return {tool: verdicts[key] for tool, key in keys.items()}
+
+    def _count(self, verdicts: dict[str, Verdict], kept: dict[str, Verdict]) -> None:
+        for tool, verdict in verdicts.items():
+            source = "cache" if tool in kept else verdict.source if isinstance(verdict, Decided) else "failed"
+            TOOL_RESULTS.labels(tool, source, CONTROL, self._student.model).inc()
+
+    def _answer(self, verdicts: dict[str, Verdict], cached: bool, timings: Timings) -> Recoloring:
+        failed = {tool: verdict.reason for tool, verdict in verdicts.items() if isinstance(verdict, Failed)}
+        decided = {tool: verdict for tool, verdict in verdicts.items() if isinstance(verdict, Decided)}
+        if not decided and set(failed.values()) != {LOW_CONFIDENCE}:
+            raise Unavailable(failed)
+        return Recoloring(
+            tools={tool: decided[tool].settings if tool in decided else None for tool in verdicts},
+            sources={tool: verdict.source for tool, verdict in decided.items()},
+            failed=failed,
+            cached=cached,
+            model=self._student.model,
+            variant=CONTROL,
+            timings_ms=timings.milliseconds(),
+        )

@@ -1,0 +1,4 @@
+"""Which variant of an experiment answers a request."""
+
+CONTROL = "control"
+"""The only variant while no experiment runs."""

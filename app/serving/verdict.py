@@ -1,0 +1,29 @@
+"""What became of one tool of one request: decided by a model, or failed."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.grade import ToolSettings
+
+Source = Literal["student", "teacher"]
+
+LOW_CONFIDENCE = "low_confidence"
+"""The reason that does not pass: no model at hand can read the intent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Validated settings in canonical form (None: the tool is not used) and who decided them."""
+
+    settings: ToolSettings | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Nobody could answer; `reason` is the name that metrics and responses use."""
+
+    reason: str
+
+
+Verdict = Decided | Failed

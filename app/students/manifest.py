@@ -1,0 +1,45 @@
+"""What the model store knows of a student, written beside its weights as ``manifest.json``."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SlotThresholds(BaseModel):
+    """How the distribution of a slot becomes a value; tuned on the validation part of the training data.
+
+    used: a tool is used from this probability on, by tool. nonzero: a number is set from this probability
+    on, by tool. shrink: a number that is set is multiplied by that probability to this power.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    used: dict[str, float] = Field(default_factory=dict)
+    nonzero: dict[str, float] = Field(default_factory=dict)
+    shrink: float = 0.0
+
+
+class Manifest(BaseModel):
+    """One version of one student. `files` maps every file that is loaded to its SHA-256."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    version: int = Field(ge=1)
+    architecture: str
+    codec: str
+    decoding: Literal["constrained", "free"]
+    thresholds: SlotThresholds
+    licence: str
+    base_model: str
+    datasets: dict[str, Sha256]
+    training: dict[str, Any]
+    scores: dict[str, Any]
+    files: dict[str, Sha256]
+
+    @property
+    def model(self) -> str:
+        """``name@version``."""
+        return f"{self.name}@{self.version}"

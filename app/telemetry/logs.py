@@ -1,0 +1,59 @@
+"""Logs: one JSON object a line, on standard error, from our own code and from the libraries below it.
+
+The text of an intent is logged at debug only, keys and headers never.
+"""
+
+import logging
+import sys
+
+import structlog
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+_SHARED: tuple[structlog.types.Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    # Plain tracebacks: structured ones would carry local variables, and with them intents and keys.
+    structlog.processors.format_exc_info,
+)
+
+
+def configure(level: str) -> None:
+    """Send every log of this process through one JSON renderer. Call once, before anything is logged.
+
+    Args:
+        level: debug, info, warning or error: the least that our own code writes. Libraries write warnings
+            only; below that they would log requests, and so intents and keys.
+    """
+    structlog.configure(
+        processors=[*_SHARED, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_colour,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(LEVELS[level], logging.WARNING))
+    logging.getLogger("app").setLevel(LEVELS[level])
+    logging.captureWarnings(True)
+
+
+def _without_colour(
+    logger: structlog.types.WrappedLogger, name: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """The HTTP server adds its message a second time, with terminal colours."""
+    event.pop("color_message", None)
+    return event

@@ -1,0 +1,1 @@
+"""What the service reaches, measured: each module is one command, ``python -m benchmarks.<name>``."""

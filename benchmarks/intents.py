@@ -1,0 +1,36 @@
+"""What is asked: the test split's intents, and endless new ones made of their words."""
+
+import random
+from collections.abc import Iterator
+
+from app.distill.dataset import Example, read_dataset
+from app.grade import fold
+from app.settings import CHECKOUT
+
+TEACHER = CHECKOUT / "model_store" / "datasets" / "teacher.jsonl"
+
+
+def examples_to_ask(seed: int = 1) -> list[Example]:
+    """The test split in a random order, each intent once."""
+    distinct = {fold(example.intent): example for example in read_dataset(TEACHER) if example.split == "test"}
+    examples = list(distinct.values())
+    random.Random(seed).shuffle(examples)
+    return examples
+
+
+def new_intents(seed: int = 1) -> Iterator[str]:
+    """Intents that nobody has asked yet, never one twice, none of them in the test split.
+
+    Each has as many words as some test intent, drawn from all of their words: what it costs to answer is real, what
+    it says is not.
+    """
+    choose = random.Random(seed)
+    intents = [example.intent for example in examples_to_ask()]
+    lengths = [len(intent.split()) for intent in intents]
+    words = [word for intent in intents if intent.isascii() for word in intent.split()]
+    seen = {fold(intent) for intent in intents}
+    while True:
+        intent = " ".join(choose.choices(words, k=choose.choice(lengths)))
+        if fold(intent) not in seen:
+            seen.add(fold(intent))
+            yield intent

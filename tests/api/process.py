@@ -1,0 +1,37 @@
+"""The service as a process of its own, with a scripted student: ``python -m tests.api.process``.
+
+Settings come from the environment as usual; ``STUDENT`` says what loading it does.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+
+from app.main import serve
+from app.settings import Settings
+from app.students import Answer, Engine, ModelStoreError, Prompt
+from tests.serving.engines import ScriptedEngine
+
+
+class SlowEngine(ScriptedEngine):
+    """Takes a second for what is slow."""
+
+    def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
+        if any("slow" in prompt.intent for prompt in prompts):
+            time.sleep(1)
+        return super().generate(prompts)
+
+
+def load(settings: Settings) -> Engine:
+    match os.environ.get("STUDENT"):
+        case "damaged":
+            raise ModelStoreError("model.safetensors is damaged; check it out again")
+        case "broken":
+            raise RuntimeError("out of memory")
+        case "endless":
+            time.sleep(600)
+    return SlowEngine(model=settings.model)
+
+
+if __name__ == "__main__":
+    serve(Settings(), load)

@@ -1,0 +1,84 @@
+"""What the tests of serving share: a running recolorer, metrics as differences, waiting for a condition."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prometheus_client import REGISTRY
+
+from app.serving import BatchedStudent, MemoryCache, Recolorer, RecolorRequest
+from app.settings import Settings
+from app.students import Engine
+from tests.serving.engines import ScriptedEngine
+from tests.serving.teachers import ScriptedTeacher, absent
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(model="scripted@1", **changes)
+
+
+@asynccontextmanager
+async def student_of(
+    engine: ScriptedEngine, *, factory: Callable[[], Engine] | None = None, restart: float = 0.01, **changes: Any
+) -> AsyncIterator[BatchedStudent]:
+    """The engine in service, its warm-up forgotten."""
+    student = BatchedStudent(factory or (lambda: engine), settings(**changes), restart_seconds=restart)
+    await student.start()
+    engine.batches.clear()
+    try:
+        yield student
+    finally:
+        engine.gate.set()
+        await student.close()
+
+
+@asynccontextmanager
+async def recolorer_of(
+    engine: ScriptedEngine,
+    teacher: ScriptedTeacher | None = None,
+    *,
+    cache: MemoryCache | None = None,
+    factory: Callable[[], Engine] | None = None,
+    restart: float = 0.01,
+    **changes: Any,
+) -> AsyncIterator[Recolorer]:
+    """A whole recolorer over a scripted engine, its warm-up forgotten."""
+    chosen = settings(**changes)
+    student = BatchedStudent(factory or (lambda: engine), chosen, restart_seconds=restart)
+    cache = cache or MemoryCache(chosen.cache_entries)
+    recolorer = Recolorer(student, teacher or absent(), cache, chosen)
+    await recolorer.start()
+    engine.batches.clear()
+    try:
+        yield recolorer
+    finally:
+        engine.gate.set()
+        await recolorer.close()
+
+
+def ask(intent: str, *tools: str) -> RecolorRequest:
+    return RecolorRequest(intent, tools) if tools else RecolorRequest(intent)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return as soon as the condition holds."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - the condition is anything
+            await asyncio.sleep(0.002)
+
+
+def metric(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+class Counted:
+    """How much a metric has grown since this was made."""
+
+    def __init__(self, name: str, **labels: str) -> None:
+        self._name, self._labels = name, labels
+        self._before = metric(name, **labels)
+
+    @property
+    def growth(self) -> float:
+        return metric(self._name, **self._labels) - self._before
