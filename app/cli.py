@@ -11,14 +11,15 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app import __version__
-from app.grade import TOOLS
-from app.main import build_recolorer
+from app.grade import TOOLS, fold
+from app.main import StartError, build_recolorer
 from app.main import serve as serve_forever
-from app.serving import Recoloring, RecolorRequest
+from app.serving import Recoloring, RecolorRequest, Unavailable
 from app.settings import CHECKOUT, Settings
 from app.students import EngineError, ModelStoreError, load_engine
 from app.students.store import ModelStore
@@ -57,6 +58,8 @@ def grade(
     model: Model = "",
 ) -> None:
     """Show the settings that give a look."""
+    if not all(map(fold, intents)):
+        raise typer.BadParameter("a look has at least one visible character", param_hint="INTENTS")
     with _errors(), err.status("loading the student"):
         recolorings = asyncio.run(_recolor(_settings(**({"model": model} if model else {})), intents))
     for intent, recoloring in zip(intents, recolorings, strict=True):
@@ -92,7 +95,7 @@ def train(
         journey = journeys.Journey(
             teacher=data,
             behaviours=DATASETS / "behaviours.jsonl",
-            encoder=encoder or _packaged_encoder(),
+            encoder=_packaged_encoder() if encoder is None else _bert(encoder),
             folder=folder,
             store=store,
             name=name,
@@ -185,8 +188,11 @@ def _version(show: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 async def _recolor(settings: Settings, intents: list[str]) -> list[Recoloring]:
-    """Each intent's answer by the very way that the service takes."""
-    recolorer = build_recolorer(settings)
+    """Each intent's answer by the very way that the service takes. Raises StartError, and what the service raises."""
+    try:
+        recolorer = build_recolorer(settings)
+    except ValueError as error:
+        raise StartError(str(error)) from None
     await recolorer.start()
     try:
         return [await recolorer.recolor(RecolorRequest(intent)) for intent in intents]
@@ -201,7 +207,9 @@ def _plain(intent: str, recoloring: Recoloring) -> dict[str, Any]:
 
 def _bars(intent: str, recoloring: Recoloring) -> Table:
     """One row a setting that is not neutral, with a bar from the neutral value."""
-    view = Table(title=intent, title_justify="left", title_style="bold", box=None, padding=(0, 2), show_header=False)
+    view = Table(
+        title=escape(intent), title_justify="left", title_style="bold", box=None, padding=(0, 2), show_header=False
+    )
     for tool in TOOLS:
         settings = recoloring.tools[tool]
         label = tool.replace("_", " ")
@@ -259,6 +267,14 @@ def _packaged_encoder() -> Path:
     return Path(get_model_path())
 
 
+def _bert(folder: Path) -> Path:
+    """Raises ModelStoreError."""
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise ModelStoreError(f"{folder / name} is missing; --encoder names the folder of a BERT")
+    return folder
+
+
 def _use_threads(threads: int) -> None:
     if threads:
         import torch
@@ -284,7 +300,7 @@ def _errors() -> Iterator[None]:
 
     try:
         yield
-    except (ModelStoreError, DatasetError, EngineError) as error:
+    except (ModelStoreError, DatasetError, EngineError, StartError, Unavailable) as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 

@@ -45,6 +45,7 @@ class JsonBaseline:
             }
         )
         self._network = EncoderDecoderModel(config=config).eval()
+        self._network.encoder.pooler = None  # the student has none either
         self.parameters = sum(parameter.numel() for parameter in self._network.parameters())
 
     def generate(self, intent: str, tokens: int) -> list[str]:

@@ -1,30 +1,23 @@
-"""What every benchmark shares: the real service as a process, samples and their spread, tables, files of results.
+"""What every benchmark shares: options, samples and their spread, targets, tables, and files of results.
 
-The service runs as it would in production, in a process of its own with its log going to a file, except that it has
-no rate limit and no teacher: only the student is measured. Linux only (``/proc``). Missed targets are reported and
-do not fail a run: on a machine that is busy otherwise, they would say nothing.
+Missed targets are reported and do not fail a run: on a machine that is busy otherwise, they would say nothing.
+Linux only (``/proc``).
 """
 
 import json
 import os
 import platform
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from http.client import HTTPConnection
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -39,13 +32,6 @@ Threads = Annotated[int, typer.Option(min=1, help="CPU threads that a model may 
 Quick = Annotated[bool, typer.Option("--quick", help="As little as shows that it runs; the numbers mean nothing.")]
 Results = Annotated[Path, typer.Option(help="Folder for the JSON file of results.")]
 
-COMMAND = [sys.executable, "-c", "from app.main import serve; from app.settings import Settings; serve(Settings())"]
-
-_NOT_INHERITED = {"RECOLOR_API_KEYS", "RECOLOR_TEACHER_API_KEY"}
-_SERVICE = {"RECOLOR_HOST": "127.0.0.1", "RECOLOR_PORT": "0", "RECOLOR_RATE_LIMIT": "1000000000/minute"}
-_READY = re.compile(r"ready at http://127\.0\.0\.1:(\d+)$")
-_MIB = 1024**2
-
 
 class BenchmarkError(RuntimeError):
     """What was to be measured did not happen; the message says why."""
@@ -58,78 +44,6 @@ def run(main: Callable[..., None]) -> None:
     except BenchmarkError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A service that runs and is ready. `ready_seconds` counts from the process's start."""
-
-    pid: int
-    port: int
-    ready_seconds: float
-
-    def memory_mib(self, field: str) -> float:
-        """Memory of the process: ``VmRSS`` is resident now, ``VmHWM`` was its peak."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
-        found = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
-        assert found is not None, field
-        return int(found[1]) * 1024 / _MIB
-
-    def cpu_seconds(self) -> float:
-        """CPU time that the process has used, in user and system mode."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def metric(self, name: str) -> float:
-        """The sum of a metric's samples of this name."""
-        with connected(self.port) as connection:
-            connection.request("GET", "/metrics")
-            families = text_string_to_metric_families(connection.getresponse().read().decode())
-            return sum(sample.value for family in families for sample in family.samples if sample.name == name)
-
-
-@contextmanager
-def service(**settings: object) -> Iterator[Service]:
-    """Start the service with these settings, e.g. ``threads=2``, and end it. Raises BenchmarkError."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-    given = {f"RECOLOR_{name.upper()}": str(value) for name, value in settings.items()}
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        began = perf_counter()
-        process = subprocess.Popen(
-            COMMAND, cwd=CHECKOUT, env=inherited | _SERVICE | given, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        try:
-            port = _wait_until_announced(process)
-            if port is None or not _is_ready(port):
-                errors.seek(0)
-                raise BenchmarkError(f"the service did not start: {(errors.read().splitlines() or ['no output'])[-1]}")
-            yield Service(process.pid, port, perf_counter() - began)
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
-
-
-def _wait_until_announced(process: "subprocess.Popen[str]") -> int | None:
-    """The port, once the service says that it is ready; None where it ends instead."""
-    assert process.stdout is not None
-    return next((int(found[1]) for line in process.stdout if (found := _READY.search(line.rstrip()))), None)
-
-
-def _is_ready(port: int) -> bool:
-    with connected(port) as connection:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        return response.status == 200 and json.loads(response.read())["status"] == "ready"
-
-
-@contextmanager
-def connected(port: int) -> Iterator[HTTPConnection]:
-    """A connection that is kept between requests."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +74,7 @@ class Spread:
         return (*numbers, f"{self.lowest_median:.2f} .. {self.highest_median:.2f}", str(self.samples))
 
 
-SPREAD_COLUMNS = ("p50", "p90", "p99", "IQR", "medians of rounds", "samples")
+SPREAD_COLUMNS = ("p50", "p90", "p99", "IQR", "p50 of rounds", "samples")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +105,8 @@ class Report:
         """Print and write. `how` says how it was measured, e.g. ``rounds=5``."""
         facts = machine()
         console = Console()
+        if not console.is_terminal:
+            console.width = 120
         for table in self.tables:
             console.print(table)
         if self.targets:
@@ -213,7 +129,7 @@ def machine() -> dict[str, Any]:
     cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     return {
         "cpu": cpu[1] if cpu else platform.machine(),
-        "cores": CORES,
+        "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
         "python": platform.python_version(),
         "torch": version("torch"),

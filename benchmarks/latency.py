@@ -33,13 +33,12 @@ from benchmarks.harness import (
     Spread,
     Target,
     Threads,
-    connected,
     rounds_of,
     run,
-    service,
     table,
 )
 from benchmarks.intents import examples_to_ask, new_intents
+from benchmarks.service import connected, service
 
 WARM_UP = 20
 """Requests before the first that counts: the service's own warm-up covers the student, not HTTP."""
@@ -48,7 +47,7 @@ GENERATED_BY_BASELINE = 10
 """Intents of a round that the baseline answers, too; it is slow."""
 
 UNCACHED, CACHED = "uncached", "cached"
-AT_CLIENT, IN_SERVICE, GENERATE = "at the client", "in the service", "generate"
+AT_CLIENT, IN_SERVICE, GENERATE = "at the client", "in the service", "in the student"
 BASELINES: Mapping[str, Callable[[JsonBaseline, Example], int]] = {
     "json, tuned vocabulary": JsonBaseline.tuned_tokens,
     "json, stock vocabulary": JsonBaseline.stock_tokens,
@@ -92,8 +91,8 @@ def main(rounds: Rounds = 5, threads: Threads = CORES, quick: Quick = False, res
 
 def _measure_service(connection: HTTPConnection, asked: Sequence[Example], samples: Samples) -> None:
     """Every intent once, then once more those that the student could read."""
-    samples.begin_round(*(f"{kind}, {where}" for kind in (UNCACHED, CACHED) for where in (AT_CLIENT, IN_SERVICE)))
-    samples.begin_round(f"{UNCACHED}, {GENERATE}")
+    samples.begin_round(*(f"{UNCACHED}, {where}" for where in (AT_CLIENT, IN_SERVICE, GENERATE)))
+    samples.begin_round(*(f"{CACHED}, {where}" for where in (AT_CLIENT, IN_SERVICE)))
     read = [example for example in asked if _sample(connection, example, UNCACHED, samples)]
     samples.unread += len(asked) - len(read)
     for example in read:

@@ -20,16 +20,14 @@ from benchmarks.harness import (
     Report,
     Results,
     Rounds,
-    Service,
     Target,
     Threads,
-    connected,
     rounds_of,
     run,
-    service,
     table,
 )
 from benchmarks.intents import new_intents
+from benchmarks.service import Service, connected, service
 
 REQUESTS = 200
 

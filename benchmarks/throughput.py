@@ -27,16 +27,15 @@ from benchmarks.harness import (
     Report,
     Results,
     Rounds,
-    Service,
     Spread,
     Target,
     Threads,
     rounds_of,
     run,
-    service,
     table,
 )
 from benchmarks.intents import new_intents
+from benchmarks.service import Service, service
 
 CONCURRENCIES = (1, 8, 32)
 REQUESTS = 384
@@ -107,9 +106,11 @@ async def _ask(port: int, waiting: Iterator[str]) -> list[tuple[float, bytes]]:
             )
             head = await reader.readuntil(b"\r\n\r\n")
             length = _LENGTH.search(head)
-            if length is None or not head.startswith(b"HTTP/1.1 200 "):
-                raise BenchmarkError(f"{intent!r} was answered with {head.splitlines()[0].decode()}")
+            if length is None:
+                raise BenchmarkError(f"{intent!r} was answered with {head.decode()}")
             content = await reader.readexactly(int(length[1]))
+            if not head.startswith(b"HTTP/1.1 200 "):
+                raise BenchmarkError(f"{intent!r} was answered with {content.decode()}")
             replies.append(((perf_counter() - began) * 1000, content))
     finally:
         writer.close()
@@ -145,8 +146,8 @@ def _report(loads: dict[int, list[Load]]) -> Report:
                     "requests/s",
                     "rounds",
                     "prompts a batch",
-                    "service CPU ms a request",
-                    "client CPU ms a request",
+                    "service CPU, ms each",
+                    "client CPU, ms each",
                 ),
                 rows,
             ),

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app.grade import TOOLS, Grade
+from app.grade import TOOLS, Grade, fold
 
 LONGEST_INTENT = 200
 LONGEST_ID = 128
@@ -38,6 +38,12 @@ def _fold_white_space(text: str) -> str:
     return " ".join(text.split())
 
 
+def _visible(text: str) -> str:
+    if not fold(text):
+        raise PydanticCustomError("invisible", "String should have visible characters")
+    return text
+
+
 def _known(tool: str) -> str:
     if tool not in TOOLS:
         raise PydanticCustomError("unknown_tool", "Tool should be one of {tools}", {"tools": ", ".join(TOOLS)})
@@ -55,6 +61,7 @@ Intent = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_INTENT),
     _refuse(_CONTROL_IN_TEXT),
     AfterValidator(_fold_white_space),
+    AfterValidator(_visible),
 ]
 Id = Annotated[str, StringConstraints(max_length=LONGEST_ID), _refuse(_CONTROL)]
 ToolName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(TOOLS)})]

@@ -15,8 +15,7 @@ def model_card(manifest: Manifest, scores: dict[str, Any]) -> str:
 A small encoder-decoder that reads a look in the user's words and answers with the settings of {len(TOOLS)} editing
 tools. The encoder is a BERT started from {manifest.base_model}; the decoder asks for every parameter of
 every tool at once and answers them in one pass. Stock `transformers` classes (`{manifest.architecture}`), weights in 8
-bits
-(`weight.int8 * weight.scale`, row by row), turned back into float32 when loaded.
+bits (`weight.int8 * weight.scale`, row by row), turned back into float32 when loaded.
 
 - **Licence:** {manifest.licence}. The encoder is derived from {manifest.base_model} (Apache-2.0).
 - **Data:** {_datasets(manifest)}: settings that a

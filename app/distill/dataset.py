@@ -41,7 +41,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
         where = f"{path}:{number}"
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits is a bare ValueError
             raise DatasetError(f"{where}: not JSON: {error}") from None
         if not isinstance(row, dict):
             raise DatasetError(f"{where}: expected an object")

@@ -1,5 +1,6 @@
 """From a teacher dataset to a student in the model store: train, tune, release, evaluate."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import Any
 from app.distill.behaviours import check, read_behaviours
 from app.distill.card import model_card
 from app.distill.corpus import Corpus, read_corpus
-from app.distill.dataset import read_dataset
+from app.distill.dataset import DatasetError, read_dataset
 from app.distill.evaluate import evaluate, grade_intents
 from app.distill.release import Release, add_scores, release
 from app.distill.train import Plan, Progress, Trainer
 from app.distill.tune import tune
 from app.students.hf import HFStudent
-from app.students.store import read
+from app.students.store import read, sha256
 
 BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 LICENCE = "Apache-2.0"
@@ -37,9 +38,15 @@ class Journey:
     alternates: Path | None = None
     similar: Path | None = None
 
+    @property
+    def datasets(self) -> list[Path]:
+        return [path for path in (self.teacher, self.alternates, self.similar) if path is not None]
+
 
 def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[str], None]) -> Path:
     """Returns the folder of the released student. Raises DatasetError, ModelStoreError."""
+    read_behaviours(journey.behaviours)  # hours before it is needed: a broken file is told at once
+    _begin(journey)
     corpus = read_corpus(journey.teacher, journey.validation, journey.plan.seed, journey.alternates, journey.similar)
     trainer = Trainer(corpus, journey.encoder, journey.folder, journey.plan)
     network = trainer.train(report)
@@ -47,13 +54,12 @@ def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[
     logits, readings = trainer.logits(network, corpus.validation)
     thresholds = tune(lambda trial: trainer.score(logits, readings, corpus.validation, trial))
     say("writing the student")
-    datasets = (journey.teacher, journey.alternates, journey.similar)
     facts = Release(
         name=journey.name,
         version=journey.version,
         licence=LICENCE,
         base_model=BASE_MODEL,
-        datasets={path.name: path for path in datasets if path is not None},
+        datasets={path.name: path for path in journey.datasets},
         training=_training(journey, corpus, trainer),
         thresholds=thresholds,
     )
@@ -75,6 +81,20 @@ def score_release(path: Path, teacher: Path, behaviours: Path) -> None:
         "behaviours": {"passed": report.passed, "total": report.total, "kinds": report.kinds},
     }
     add_scores(path, scores, model_card(stored.manifest, scores))
+
+
+def _begin(journey: Journey) -> None:
+    """Note what the run in the folder is of, or see that it is of the same. Raises DatasetError."""
+    try:
+        datasets = {path.name: sha256(path) for path in journey.datasets}
+    except OSError as error:
+        raise DatasetError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    whole = {"plan": journey.plan.plain(), "validation": journey.validation, "datasets": datasets}
+    note = journey.folder / "plan.json"
+    if note.is_file() and json.loads(note.read_text(encoding="utf-8")) != whole:
+        raise DatasetError(f"{note.parent} has a run with another plan or other data; choose another folder")
+    journey.folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
 
 def _training(journey: Journey, corpus: Corpus, trainer: Trainer) -> dict[str, Any]:

@@ -15,6 +15,10 @@ _FILLERS = (
     "make it {}", "make this {}", "i want {}", "give me {}", "can you do {}", "{} effect", "{} tones", "a {} look",
     "like {}", "{}!", "{}!!", "{}...", "#{}", "the {} look", "{} kinda look", "something like {}",
 )  # fmt: skip
+# Words without which a request still asks for the same; "not", "less" or a number is never dropped.
+_DISPENSABLE = frozenset(
+    ("a", "an", "the", "of", "in", "on", "at", "my", "this", "that", "it", "its", "is", "to", "for", "and", "please")
+)
 _NEIGHBOURS = {
     letter: near
     for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -29,7 +33,7 @@ class Noise:
     """Probabilities, per intent, of each kind of noise."""
 
     typo: float = 0.12
-    drop_word: float = 0.06
+    drop_word: float = 0.1
     filler: float = 0.12
     renumber: float = 0.6
 
@@ -39,8 +43,9 @@ def noisy(intent: str, grade: Grade, noise: Noise, rng: random.Random) -> tuple[
     if rng.random() < noise.renumber:
         intent, grade = renumber(intent, grade, rng)
     words = intent.split()
-    if len(words) > 3 and rng.random() < noise.drop_word:
-        del words[rng.randrange(len(words))]
+    dispensable = [i for i, word in enumerate(words) if word.lower() in _DISPENSABLE]
+    if len(words) > 2 and dispensable and rng.random() < noise.drop_word:
+        del words[rng.choice(dispensable)]
     if rng.random() < noise.typo:
         index = rng.randrange(len(words))
         words[index] = typo(words[index], rng)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import EncoderDecoderModel, PreTrainedTokenizerFast
 
 from app.students.hf import ANSWERS, save_network
 from app.students.manifest import Manifest, SlotThresholds
@@ -29,7 +29,7 @@ class Release:
 
 def release(
     store: Path,
-    network: PreTrainedModel,
+    network: EncoderDecoderModel,
     reader: PreTrainedTokenizerFast,
     answers: PreTrainedTokenizerFast,
     facts: Release,

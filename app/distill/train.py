@@ -43,7 +43,7 @@ class Plan:
 
     epochs: int = 10
     batch: int = 64
-    encoder_rate: float = 1.5e-4
+    encoder_rate: float = 1e-4
     decoder_rate: float = 6e-4
     weight_decay: float = 0.01
     average: float = 0.998

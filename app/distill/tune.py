@@ -49,4 +49,5 @@ def _best(score: Callable[[SlotThresholds], Scores], shrink: float) -> tuple[Slo
 
 def _sparsest(trials: list[_Trial]) -> _Trial:
     best = max(trial.final for trial in trials)
-    return max((t for t in trials if t.final >= best - ALIKE), key=lambda trial: (trial.nonzero, trial.final))
+    alike = (trial for trial in trials if trial.final >= best - ALIKE)
+    return max(alike, key=lambda trial: (trial.nonzero, trial.final, trial.used))

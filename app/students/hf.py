@@ -4,23 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import transformers
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, EncoderDecoderModel, PreTrainedTokenizerFast
 
-from app.grade.codecs import CODECS
+from app.grade.codecs import CODECS, CompactCodec
 from app.students import quantised
 from app.students.manifest import Manifest
 from app.students.mini import slot_logits
 from app.students.protocol import Answer, EngineError, Prompt
 from app.students.slot_decoding import SlotDecoder
 from app.students.slots import SlotTable
-from app.students.store import ModelStoreError, StoredModel
+from app.students.store import MANIFEST, ModelStoreError, StoredModel, mend
 from app.students.text import Reader, Reading
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
 ANSWERS = "answers"
 """Folder of the tokenizer that spells the answers."""
+LOADED = (CONFIG, WEIGHTS, TOKENIZER, f"{ANSWERS}/{TOKENIZER}")
+"""What a manifest must list; a file that it does not list would be loaded unchecked."""
+READ = ("pad_token", "unk_token", "cls_token", "sep_token")
+WRITTEN = ("pad_token",)
+"""Special tokens without which a tokenizer cannot read intents, or write answers."""
 
 
 class HFStudent:
@@ -34,12 +39,22 @@ class HFStudent:
         stored.verify()
         manifest = stored.manifest
         self.model = manifest.model
+        if unlisted := [name for name in LOADED if name not in manifest.files]:
+            raise ModelStoreError(f"{stored.path / MANIFEST} does not list {unlisted[0]}; {mend(self.model)}")
+        if manifest.codec != CompactCodec.name:
+            raise ModelStoreError(f"{stored.path / MANIFEST}: no student here answers in the codec '{manifest.codec}'")
         self.codec = CODECS[manifest.codec]
         self.decoding: str = decoding or manifest.decoding
-        self._reader = Reader(PreTrainedTokenizerFast.from_pretrained(stored.path))
-        answers = PreTrainedTokenizerFast.from_pretrained(stored.path / ANSWERS)
+        intents, answers = load_tokenizer(stored.path, READ), load_tokenizer(stored.path / ANSWERS, WRITTEN)
+        self._reader = Reader(intents)
         self._network = load_network(stored.path, manifest)
-        self._table = SlotTable.of(answers)
+        sizes = (self._network.config.encoder.vocab_size, self._network.config.decoder.vocab_size)
+        if sizes != (len(intents), len(answers)):
+            raise ModelStoreError(f"{stored.path / CONFIG} does not fit the tokenizers; {mend(self.model)}")
+        try:
+            self._table = SlotTable.of(answers)
+        except ValueError as error:
+            raise ModelStoreError(f"{stored.path / ANSWERS / TOKENIZER}: {error}; {mend(self.model)}") from None
         tokens = answers.convert_ids_to_tokens(range(len(answers)))
         self._decoder = SlotDecoder(self._table, tokens, manifest.thresholds)
         self._lengths = {tool: slots.stop - slots.start for tool, slots in self._table.tools.items()}
@@ -71,15 +86,21 @@ class HFStudent:
         return Answer(answer[prompt.tool], tokens=answer[prompt.tool].count("<"))
 
 
-def load_network(path: Path, manifest: Manifest) -> transformers.PreTrainedModel:
+def load_network(path: Path, manifest: Manifest) -> EncoderDecoderModel:
     """The network of a student folder, ready to compute. Raises ModelStoreError."""
-    config = AutoConfig.from_pretrained(path)
-    network = AutoModelForSeq2SeqLM.from_config(config)
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        network = AutoModelForSeq2SeqLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # whatever a wrong value leads to, deep inside
+        raise ModelStoreError(f"{path / CONFIG} cannot be used: {_short(error)}; {mend(manifest.model)}") from error
+    if not isinstance(network, EncoderDecoderModel):
+        raise ModelStoreError(f"{path / CONFIG} is of a {type(network).__name__}; {mend(manifest.model)}")
+    network.encoder.pooler = None  # a BERT brings one; nothing here reads it, and it is not stored
     try:
         state = quantised.load(path / WEIGHTS)
         missing, unexpected = network.load_state_dict(state, strict=False)
     except (ValueError, RuntimeError) as error:
-        raise ModelStoreError(f"{path / WEIGHTS} does not fit {manifest.architecture}: {error}") from None
+        raise ModelStoreError(f"{path / WEIGHTS} does not fit {manifest.architecture}: {_short(error)}") from None
     network.tie_weights()
     tied = set(network.all_tied_weights_keys)
     if unexpected or set(missing) - tied:
@@ -88,8 +109,26 @@ def load_network(path: Path, manifest: Manifest) -> transformers.PreTrainedModel
     return network.eval()
 
 
-def save_network(network: transformers.PreTrainedModel, path: Path) -> None:
+def load_tokenizer(folder: Path, needed: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer that has the needed special tokens. Raises ModelStoreError."""
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # `tokenizers` raises bare exceptions
+        raise ModelStoreError(f"{folder / TOKENIZER} cannot be read: {_short(error)}; {mend('the student')}") from error
+    if lacking := [name for name in needed if getattr(tokenizer, name) is None]:
+        raise ModelStoreError(f"{folder / TOKENIZER} names no {lacking[0]}; {mend('the student')}")
+    return tokenizer
+
+
+def save_network(network: EncoderDecoderModel, path: Path) -> None:
     """Write configuration and 8-bit weights, as `load_network` reads them."""
     network.config.architectures = [type(network).__name__]
+    # Where the encoder was loaded from is nobody's business.
+    network.config.encoder.name_or_path = ""
     network.config.to_json_file(path / CONFIG, use_diff=False)
     quantised.save(network.state_dict(), path / WEIGHTS)
+
+
+def _short(error: Exception) -> str:
+    """The beginning of a message that may fill pages, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Probability = Annotated[float, Field(gt=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -16,9 +17,9 @@ class SlotThresholds(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    used: dict[str, float] = Field(default_factory=dict)
-    nonzero: dict[str, float] = Field(default_factory=dict)
-    shrink: float = 0.0
+    used: dict[str, Probability] = Field(default_factory=dict)
+    nonzero: dict[str, Probability] = Field(default_factory=dict)
+    shrink: float = Field(0.0, ge=0, le=10)
 
 
 class Manifest(BaseModel):

@@ -26,9 +26,8 @@ def build(encoder: Path, layers: int = 2, feed_forward: int = 1536) -> EncoderDe
     """An untrained student on the BERT in the folder `encoder`, with the vocabulary of `typed_vocabulary`."""
     bert = BertModel.from_pretrained(encoder, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
     kept = list(typed_vocabulary(encoder).values())
-    words = torch.nn.Embedding(len(kept), bert.config.hidden_size, padding_idx=0)
-    words.weight.data.copy_(bert.embeddings.word_embeddings.weight[kept])
-    bert.embeddings.word_embeddings = words
+    words = bert.embeddings.word_embeddings.weight.detach()[kept]
+    bert.embeddings.word_embeddings = torch.nn.Embedding(len(kept), bert.config.hidden_size, padding_idx=0)
     bert.config.vocab_size = len(kept)
     config = BertConfig(
         vocab_size=len(answer_tokens(CompactCodec())),
@@ -45,6 +44,8 @@ def build(encoder: Path, layers: int = 2, feed_forward: int = 1536) -> EncoderDe
         use_cache=False,
     )
     model = EncoderDecoderModel(encoder=bert, decoder=BertLMHeadModel(config))
+    # Only now: the model draws at random every weight that was not loaded, the shortened vocabulary among them.
+    model.encoder.embeddings.word_embeddings.weight.data.copy_(words)
     _start_decoder(model, encoder)
     model.config.pad_token_id = 0
     model.config.decoder_start_token_id = 0

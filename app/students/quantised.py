@@ -41,6 +41,8 @@ def load(file: Path) -> dict[str, Tensor]:
     for name, tensor in stored.items():
         if name.endswith(_CODES):
             base = name.removesuffix(_CODES)
+            if base + _SCALE not in stored:
+                raise ValueError(f"{file}: {name} has no scale")
             state[base] = tensor.float() * stored[base + _SCALE][:, None]
         elif not name.endswith(_SCALE):
             state[name] = tensor

@@ -109,4 +109,4 @@ class SlotDecoder:
 def on_grid(value: float) -> int:
     """The nearest multiple of GRID, but never zero: that decision has been made before."""
     rounded = round(value / GRID) * GRID
-    return rounded or (GRID if value > 0 else -GRID)
+    return rounded or (GRID if value >= 0 else -GRID)

@@ -35,10 +35,10 @@ class StoredModel:
         for name, expected in self.manifest.files.items():
             file = self.path / name
             if not file.is_file():
-                raise ModelStoreError(f"{file} is missing; {_mend(self.manifest.model)}")
+                raise ModelStoreError(f"{file} is missing; {mend(self.manifest.model)}")
             if sha256(file) != expected:
                 raise ModelStoreError(
-                    f"{file} is damaged: its SHA-256 is not the manifest's; {_mend(self.manifest.model)}"
+                    f"{file} is damaged: its SHA-256 is not the manifest's; {mend(self.manifest.model)}"
                 )
 
 
@@ -59,21 +59,25 @@ class ModelStore:
 
     def __iter__(self) -> Iterator[StoredModel]:
         """Every student, by name and version. Raises ModelStoreError at one whose manifest cannot be read."""
-        for manifest in sorted(self.students.glob(f"*/*/{MANIFEST}")):
-            yield read(manifest.parent)
+        found = [file.parent for file in self.students.glob(f"*/*/{MANIFEST}") if file.parent.name.isdecimal()]
+        for path in sorted(found, key=lambda path: (path.parent.name, int(path.name))):
+            yield read(path)
 
 
 def read(path: Path) -> StoredModel:
     """The student in a folder. Raises ModelStoreError."""
     file = path / MANIFEST
     try:
-        return StoredModel(path, Manifest.model_validate_json(file.read_bytes()))
+        manifest = Manifest.model_validate_json(file.read_bytes())
     except OSError:
-        raise ModelStoreError(f"{file} is missing; {_mend(path.parent.name)}") from None
+        raise ModelStoreError(f"{file} is missing; {mend(path.parent.name)}") from None
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, problem["loc"])) or "the file"
-        raise ModelStoreError(f"{file} is damaged: {place}: {problem['msg']}; {_mend(path.parent.name)}") from None
+        raise ModelStoreError(f"{file} is damaged: {place}: {problem['msg']}; {mend(path.parent.name)}") from None
+    if manifest.model != f"{path.parent.name}@{path.name}":
+        raise ModelStoreError(f"{file} is damaged: it is of {manifest.model}; {mend(path.parent.name)}")
+    return StoredModel(path, manifest)
 
 
 def write(path: Path, manifest: Manifest) -> None:
@@ -88,5 +92,6 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _mend(model: str) -> str:
+def mend(model: str) -> str:
+    """What to do about a damaged student, for the end of a message."""
     return f"restore it from version control or a backup, or train {model} anew with `recolor train`"

@@ -1,5 +1,6 @@
 """An intent as a student's tokenizer reads it, and whether it can."""
 
+import copy
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -30,8 +31,9 @@ class Reader:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
-        # Special tokens as plain text: "[SEP]" in a request is five letters and two brackets.
-        self._plain = tokenizer.backend_tokenizer
+        # Special tokens as plain text: "[SEP]" in a request is five letters and two brackets. In a copy, because
+        # every call of the tokenizer itself sets the switch back.
+        self._plain = copy.deepcopy(tokenizer.backend_tokenizer)
         self._plain.encode_special_tokens = True
         self._unknown = tokenizer.unk_token_id
         vocabulary = tokenizer.get_vocab()
@@ -58,6 +60,8 @@ class Reader:
 
 def readable(intent: str) -> str:
     """Compatibility forms folded, emoji replaced by their names ("sunrise"), white space single."""
+    if intent.isascii():
+        return " ".join(intent.split())
     named = emoji.demojize(unicodedata.normalize("NFKC", intent), delimiters=(" ", " "))
     named = re.sub(r"(?<=\w)_(?=\w)", " ", named.translate(_INVISIBLE))
     return " ".join(named.split())

@@ -28,6 +28,7 @@ def _goes_on(service: Service):
         "bell\x07",
         "\x7f",
         "\x85golden hour",
+        "\u200b\u2060",
         "\x1cgolden hour",
         "\ud800",
         "golden \udfff hour",

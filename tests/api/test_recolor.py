@@ -136,7 +136,7 @@ def test_what_nobody_can_read_is_an_answer_of_low_confidence() -> None:
 
 
 def test_it_is_503_when_every_tool_failed_for_a_passing_reason() -> None:
-    engine = ScriptedEngine(script={("odd", tool): Answer("<", tokens=1) for tool in TOOLS})
+    engine = ScriptedEngine(script={("odd", tool): Answer("?", tokens=1) for tool in TOOLS})
     with served(engine) as service:
         response = service.recolor("odd")
 

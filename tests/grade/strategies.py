@@ -4,8 +4,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from app.grade import TOOLS, Grade, Slot, ToolSettings, Value, tool_model
+from app.grade import TOOLS, Grade, Slot, ToolSettings, tool_model
 from app.grade.codecs import Grammar
+from app.grade.tools import Value
 
 tools = st.sampled_from(list(TOOLS))
 

@@ -1,0 +1,117 @@
+"""Every benchmark runs end to end against the real service and the stored student; how fast is not asked here."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.grade import fold
+from app.settings import CHECKOUT
+from benchmarks.harness import BenchmarkError, Spread, Target
+from benchmarks.intents import examples_to_ask, new_intents
+from benchmarks.service import service
+
+QUICK_CONCURRENT_REQUESTS = 64
+
+
+def quick(name: str, folder: Path) -> dict[str, Any]:
+    """The results of a benchmark's quick run."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--results", str(folder)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    written: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    assert written["how"]["quick"] is True
+    assert {"cpu", "cores", "torch", "date"} <= written["machine"].keys()
+    assert all(math.isfinite(number) and number >= 0 for number in numbers(written["results"]))
+    for target in written["targets"]:
+        assert target["name"] in done.stdout
+    return written
+
+
+def numbers(node: Any) -> Iterator[float]:
+    if isinstance(node, Mapping):
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            yield from numbers(part)
+    else:
+        yield node
+
+
+def test_latency_compares_the_service_with_generating_json(tmp_path: Path) -> None:
+    written = quick("latency", tmp_path)
+    results, targets = written["results"], {target["name"]: target for target in written["targets"]}
+    milliseconds = results["milliseconds"]
+
+    asked = milliseconds["uncached, at the client"]["samples"]
+    assert asked + results["left_out_as_unreadable"] == 12
+    assert milliseconds["cached, at the client"]["samples"] == asked
+    # What is inside cannot take longer than what is around it.
+    assert milliseconds["uncached, in the service"]["p50"] <= milliseconds["uncached, at the client"]["p50"]
+    assert milliseconds["uncached, in the student"]["p50"] <= milliseconds["uncached, in the service"]["p50"]
+    for baseline in ("json, tuned vocabulary", "json, stock vocabulary"):
+        ratio = milliseconds[baseline]["p50"] / milliseconds["uncached, at the client"]["p50"]
+        assert targets[f"faster than {baseline}"]["measured"] == pytest.approx(ratio)
+    tuned, stock = (results["mean_tokens"][f"json, {kind} vocabulary"] for kind in ("tuned", "stock"))
+    assert 14 < tuned < stock, "adjust alone has 14 values"
+
+
+def test_throughput_batches_what_comes_at_once(tmp_path: Path) -> None:
+    results = quick("throughput", tmp_path)["results"]
+    for concurrency in ("1", "8", "32"):
+        assert results["milliseconds"][concurrency]["samples"] == QUICK_CONCURRENT_REQUESTS
+        assert results["service_cpu_seconds"][concurrency][0] > 0
+    assert results["prompts_per_batch"]["1"] == [3]
+    assert 3 < results["prompts_per_batch"]["32"][0] <= 96
+
+
+def test_startup_measures_a_process_with_a_student_in_it(tmp_path: Path) -> None:
+    results = quick("startup", tmp_path)["results"]
+    assert len(results["ready_seconds"]) == 1
+    assert 100 < results["ready_mib"][0] <= results["peak_mib"][0], "torch alone has more"
+    assert results["used_mib"][0] <= results["peak_mib"][0]
+
+
+def test_decoding_tells_the_stages_of_a_call(tmp_path: Path) -> None:
+    results = quick("decoding", tmp_path)["results"]
+    assert results["stage_milliseconds"]["encoder"] > 0
+    assert results["stage_milliseconds"]["decoder"] > 0
+    assert results["batch_milliseconds"].keys() == {"1", "2", "4", "8", "16", "32"}
+    for tokens in results["tokens_per_answer"].values():
+        assert 1 <= tokens["filter"] <= 2
+        assert 1 <= tokens["adjust"] <= 14
+
+
+def test_a_service_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"did not start: .*no-such@1"), service(model="no-such@1"):
+        pass
+
+
+def test_no_intent_is_asked_twice() -> None:
+    new = {fold(intent) for intent in islice(new_intents(), 6000)}
+    examples = examples_to_ask()
+    known = {fold(example.intent) for example in examples}
+    assert len(new) == 6000
+    assert not new & known
+    assert len(known) == len(examples) == 1000
+
+
+def test_the_spread_is_of_all_samples_and_of_the_rounds() -> None:
+    spread = Spread.of([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]])
+    assert (spread.samples, spread.p50, spread.iqr) == (7, 4.0, 3.0)
+    assert (spread.lowest_median, spread.highest_median) == (2.0, 5.5)
+    with pytest.raises(BenchmarkError):
+        Spread.of([[1.0], []])
+
+
+def test_a_target_is_met_on_its_own_side() -> None:
+    assert Target("latency", 25, 25, "ms").met
+    assert not Target("latency", 25.1, 25, "ms").met
+    assert Target("ratio", 10, 10, "x", at_least=True).met
+    assert not Target("ratio", 9.9, 10, "x", at_least=True).met

@@ -1,0 +1,55 @@
+"""What all tests share."""
+
+import os
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from tests.students.tiny import Tiny
+
+# The machine may be busy: an example is never refused for the time it took.
+hypothesis.settings.register_profile("recolor", deadline=None, max_examples=30)
+hypothesis.settings.load_profile("recolor")
+
+
+@pytest.fixture
+def program() -> Callable[[str], str]:
+    """Finds a system program, e.g. ``program("redis-server")``, and gives its path.
+
+    Where it is missing the test is skipped, or fails if ``RECOLOR_REQUIRE_PROGRAMS`` is set (as in CI, where a
+    skipped test would be a test that nobody runs).
+    """
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            missing = f"{name} is not installed"
+            if os.environ.get("RECOLOR_REQUIRE_PROGRAMS"):
+                pytest.fail(missing)
+            pytest.skip(missing)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
+    """A real student in a model store of its own, trained for a few seconds: an early checkpoint.
+
+    Decoded freely it fails on the filter, and on nothing else.
+    """
+    from tests.students.tiny import make  # imports torch, for which most tests need not wait
+
+    return make(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def loud(tiny: "Tiny", tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
+    """A student of large random weights, whose answers differ from intent to intent."""
+    from tests.students.tiny import make_loud
+
+    return make_loud(tiny, tmp_path_factory.mktemp("loud"))
