@@ -33,7 +33,9 @@ class Settings(BaseSettings):
     decoding: Literal["constrained", "free"] | None = Field(
         None, description="Decode under the tool's grammar or freely; empty: as the model's manifest says."
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the student; 0: as many as there are cores.")
+    threads: int = Field(
+        1, ge=0, description="CPU threads of the student; 0: all cores. One is steadiest where cores are shared."
+    )
 
     deadline_seconds: Seconds = Field(8.0, description="Time one request may take.")
     student_seconds: Seconds = Field(2.5, description="The part of the deadline that the student may use.")

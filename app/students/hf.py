@@ -57,7 +57,6 @@ class HFStudent:
             raise ModelStoreError(f"{stored.path / ANSWERS / TOKENIZER}: {error}; {mend(self.model)}") from None
         tokens = answers.convert_ids_to_tokens(range(len(answers)))
         self._decoder = SlotDecoder(self._table, tokens, manifest.thresholds)
-        self._lengths = {tool: slots.stop - slots.start for tool, slots in self._table.tools.items()}
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
         """One answer a prompt, in order; None as its text where the intent cannot be read. Raises EngineError."""

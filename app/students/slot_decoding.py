@@ -3,10 +3,12 @@
 `constrained`: a slot takes only what the grammar allows. A tool is used, and a number is set at all, when
 its probability passes a threshold; a number that is set is the *expected* value of its distribution, which
 fits the metric and the eye better than the single likeliest one, on a grid of 5. A number that the request
-names is met exactly when the expectation lies close to it.
+names is met exactly when the expectation lies close to it, or when the request names one number and the answer sets
+one parameter: "contrast +17" leaves only the sign to the student.
 `free`: the likeliest token of the whole vocabulary in each slot, whatever the grammar says.
 """
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -19,7 +21,10 @@ from app.students.slots import SlotTable
 GRID = 5
 # How far, relative to it, the expectation may lie from a number in the request to be taken for it.
 NEAR = 0.3
-_NUMBER = re.compile(r"(?<![\w.,:])[+-]?(\d{1,3})(?![\w:]|[.,]\d)")
+# A number on the parameter's own scale: no year, decade, time, fraction, and no count of something else.
+_NUMBER = re.compile(
+    r"(?<![\w.,:/])[+-]?(\d{1,3})(?![\w:/]|[.,]\d| ?(?:stops?|ev|k|mm|pm|am|x|times)\b)", re.IGNORECASE
+)
 
 
 class SlotDecoder:
@@ -55,7 +60,8 @@ class SlotDecoder:
         """Answers from the slots' distributions given that a tool is used, [B, S, V], and that chance, [B, T]."""
         is_set = 1 - probability[..., self._zero]
         expected = (probability * self.table.numbers).sum(-1) / is_set.clamp_min(1e-6)
-        expected = expected * is_set**self._shrink
+        # Where hardly anything is set, the quotient of two tiny numbers may lie beyond the slot's range.
+        expected = (expected * is_set**self._shrink).clamp(-self.table.scale, self.table.scale)
         kept = is_set >= self._nonzero
         for slots in self.table.tools.values():
             # A tool that is used sets at least its likeliest parameter.
@@ -74,22 +80,24 @@ class SlotDecoder:
             if not is_used:
                 answer[tool] = self.tokens[self.table.unused]
                 continue
+            own = range(slots.start, slots.stop)
+            is_plain = len(numbers) == 1 and sum(kept[slots]) == 1 and not any(self._named[slots])
             answer[tool] = "".join(
                 self.tokens[names[slot]]
                 if self._named[slot]
-                else self._number(slot, expected[slot], numbers)
+                else self._number(slot, expected[slot], numbers, math.inf if is_plain else NEAR)
                 if kept[slot]
                 else "<0>"
-                for slot in range(slots.start, slots.stop)
+                for slot in own
             )
         return answer
 
-    def _number(self, slot: int, expected: float, named: list[int]) -> str:
+    def _number(self, slot: int, expected: float, named: list[int], near: float) -> str:
         value = on_grid(expected)
         sign = 1 if expected > 0 else -1
-        near = [sign * number for number in named if number and abs(number - abs(expected)) <= NEAR * number]
-        if near:
-            value = min(near, key=lambda number: abs(number - expected))
+        met = [sign * number for number in named if number and abs(number - abs(expected)) <= near * number]
+        if met:
+            value = min(met, key=lambda number: abs(number - expected))
         token = f"<{value}>"
         return token if token in self._ids and self.table.allowed[slot, self._ids[token]] else f"<{on_grid(expected)}>"
 

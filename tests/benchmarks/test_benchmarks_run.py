@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,14 +25,21 @@ QUICK_CONCURRENT_REQUESTS = 64
 def quick(name: str, folder: Path) -> dict[str, Any]:
     """The results of a benchmark's quick run."""
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--results", str(folder)]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, **streams) as process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            # Together with the service that it has started.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    assert process.returncode == 0, out + err
     written: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     assert written["how"]["quick"] is True
     assert {"cpu", "cores", "torch", "date"} <= written["machine"].keys()
     assert all(math.isfinite(number) and number >= 0 for number in numbers(written["results"]))
     for target in written["targets"]:
-        assert target["name"] in done.stdout
+        assert target["name"] in out
     return written
 
 
