@@ -22,9 +22,9 @@ from app.settings import Settings
 from app.students import Prompt, load_engine
 from app.students.hf import HFStudent
 from benchmarks.harness import (
-    CORES,
     RESULTS,
     SPREAD_COLUMNS,
+    THREADS,
     BenchmarkError,
     Quick,
     Report,
@@ -47,7 +47,7 @@ CALLS = 10
 STAGES = ("read the intent", "encoder", "between", "decoder", "write the answer")
 
 
-def main(rounds: Rounds = 5, threads: Threads = CORES, quick: Quick = False, results: Results = RESULTS) -> None:
+def main(rounds: Rounds = 5, threads: Threads = THREADS, quick: Quick = False, results: Results = RESULTS) -> None:
     """Milliseconds, tokens and stages of `Engine.generate`, by decoding and batch size."""
     rounds, intents, calls = (1, 5, 1) if quick else (rounds, INTENTS, CALLS)
     examples = examples_to_ask()

@@ -22,9 +22,9 @@ from app.distill.dataset import Example
 from app.settings import Settings
 from benchmarks.baseline import JsonBaseline
 from benchmarks.harness import (
-    CORES,
     RESULTS,
     SPREAD_COLUMNS,
+    THREADS,
     BenchmarkError,
     Quick,
     Report,
@@ -70,7 +70,7 @@ class Samples:
         self.rounds[name][-1].append(milliseconds)
 
 
-def main(rounds: Rounds = 5, threads: Threads = CORES, quick: Quick = False, results: Results = RESULTS) -> None:
+def main(rounds: Rounds = 5, threads: Threads = THREADS, quick: Quick = False, results: Results = RESULTS) -> None:
     """One request at a time, uncached and cached, against generating JSON token by token."""
     examples = examples_to_ask()
     rounds, size, generated = (1, 12, 2) if quick else (rounds, len(examples) // rounds, GENERATED_BY_BASELINE)

@@ -13,8 +13,8 @@ from itertools import islice
 from statistics import median
 
 from benchmarks.harness import (
-    CORES,
     RESULTS,
+    THREADS,
     BenchmarkError,
     Quick,
     Report,
@@ -43,7 +43,7 @@ class Start:
     peak_mib: float
 
 
-def main(rounds: Rounds = 5, threads: Threads = CORES, quick: Quick = False, results: Results = RESULTS) -> None:
+def main(rounds: Rounds = 5, threads: Threads = THREADS, quick: Quick = False, results: Results = RESULTS) -> None:
     """Seconds until the service is ready, and its resident memory."""
     rounds, requests = (1, 10) if quick else (rounds, REQUESTS)
     intents = list(islice(new_intents(), requests))

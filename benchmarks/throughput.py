@@ -19,9 +19,9 @@ from time import perf_counter, process_time
 import uvloop
 
 from benchmarks.harness import (
-    CORES,
     RESULTS,
     SPREAD_COLUMNS,
+    THREADS,
     BenchmarkError,
     Quick,
     Report,
@@ -55,7 +55,7 @@ class Load:
     batch: float
 
 
-def main(rounds: Rounds = 5, threads: Threads = CORES, quick: Quick = False, results: Results = RESULTS) -> None:
+def main(rounds: Rounds = 5, threads: Threads = THREADS, quick: Quick = False, results: Results = RESULTS) -> None:
     """Requests a second at concurrency 1, 8 and 32, all intents distinct."""
     rounds, requests = (1, 64) if quick else (rounds, REQUESTS)
     intents = new_intents()

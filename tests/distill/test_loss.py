@@ -177,6 +177,21 @@ def test_a_tool_that_is_not_used_teaches_only_that_it_is_not(loss: SlotLoss) -> 
     assert (first[torch.arange(VOCABULARY) != TABLE.unused] > 0).all()
 
 
+def test_a_number_is_judged_given_that_its_tool_is_used() -> None:
+    """How likely use is decides nothing about the numbers, the first one included."""
+    alone = SlotLoss(TABLE, ZERO, LossWeights(cosine=0))
+    logits = torch.randn(1, SLOTS, VOCABULARY, generator=torch.Generator().manual_seed(3))
+    doubting = logits.clone()
+    doubting[0, ADJUST.start, TABLE.unused] += 5
+    used, doubted = (1 - row[0, ADJUST.start].softmax(-1)[TABLE.unused] for row in (logits, doubting))
+    difference = alone(doubting, *targets(ALL)) - alone(logits, *targets(ALL))
+    torch.testing.assert_close(difference, LossWeights().used * (used.log() - doubted.log()) / len(TOOLS))
+
+
+def test_being_sure_that_nothing_is_used_costs_nothing_where_nothing_is(loss: SlotLoss) -> None:
+    assert loss(sure_of(Grade()), *targets(Grade())) < 0.01
+
+
 def test_a_batch_that_uses_nothing_has_a_loss(loss: SlotLoss) -> None:
     found = gradient(loss, Grade(), Grade())
     assert found.isfinite().all()

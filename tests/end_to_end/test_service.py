@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -21,13 +22,13 @@ MODEL_STORE = CHECKOUT / "model_store"
 
 
 @contextmanager
-def recolor_serve(**environment: str) -> Iterator[subprocess.Popen[str]]:
+def recolor_serve(log: int | IO[str] = subprocess.PIPE, **environment: str) -> Iterator[subprocess.Popen[str]]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECOLOR_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve"],
         env=inherited | {"RECOLOR_PORT": "0", "RECOLOR_RATE_LIMIT": ""} | environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     try:
@@ -38,11 +39,13 @@ def recolor_serve(**environment: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with recolor_serve() as process:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    # A file, since nobody reads along: a full pipe would stop the service.
+    log = tmp_path_factory.mktemp("service") / "log"
+    with log.open("w") as written, recolor_serve(log=written) as process:
         assert process.stdout
         url = re.search(r"http://\S+", process.stdout.readline())
-        assert url, process.communicate()[1]
+        assert url, log.read_text()
         with httpx.Client(base_url=url[0], timeout=60) as client:
             yield client
 

@@ -214,7 +214,7 @@ def test_a_preset_is_the_likeliest_given_that_the_filter_is_used() -> None:
         ("+2 stops", 80, 80),
         ("more contrast", 37, 35),
         ("90s film", 86, 85),
-        ("16:9 crop", 13, 15),
+        ("16:9 crop", 8, 10),
         ("f/1.4", 3, 5),
         ("1,000 suns", 98, 100),
         ("fujifilm_400h", 38, 40),
