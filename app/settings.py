@@ -43,7 +43,9 @@ class Settings(BaseSettings):
     max_queue: Count = Field(1024, description="Most prompts waiting for the student; more are refused with 429.")
     cache_entries: int = Field(100_000, ge=0, description="Tools kept in the memory cache; 0 switches it off.")
 
-    rate_limit: str = Field("600/minute", description="Requests per key, or per address without keys; empty: none.")
+    rate_limit: str = Field(
+        "600/minute", description="Requests per key, or per address without keys; `none` switches it off."
+    )
     max_body_bytes: Count = Field(16_384, description="Largest JSON body.")
 
     teacher_api_key: SecretStr | None = Field(None, description="Key of the teacher; empty: no teacher.")
@@ -56,6 +58,11 @@ class Settings(BaseSettings):
     teacher_breaker_seconds: Seconds = Field(30.0, description="Time for which they stop.")
     teacher_prompt_dollars: float = Field(0.50, ge=0, description="Price of a million prompt tokens.")
     teacher_completion_dollars: float = Field(1.50, ge=0, description="Price of a million completion tokens.")
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _no_limit(cls, value: str) -> str:
+        return "" if value == "none" else value
 
     @field_validator("api_keys", mode="before")
     @classmethod

@@ -25,7 +25,6 @@ from rich.table import Table
 from app.settings import CHECKOUT, Settings
 
 RESULTS = CHECKOUT / "benchmarks" / "results"
-CORES = len(os.sched_getaffinity(0))
 
 Rounds = Annotated[int, typer.Option(min=1, help="Repetitions; medians and spread are taken over them.")]
 THREADS: int = Settings.model_fields["threads"].default

@@ -60,8 +60,7 @@ class Reader:
 
 def readable(intent: str) -> str:
     """Compatibility forms folded, emoji replaced by their names ("sunrise"), white space single."""
-    if intent.isascii():
-        return " ".join(intent.split())
-    named = emoji.demojize(unicodedata.normalize("NFKC", intent), delimiters=(" ", " "))
-    named = re.sub(r"(?<=\w)_(?=\w)", " ", named.translate(_INVISIBLE))
-    return " ".join(named.split())
+    if not intent.isascii():
+        named = emoji.demojize(unicodedata.normalize("NFKC", intent), delimiters=(" ", " "))
+        intent = named.translate(_INVISIBLE)
+    return " ".join(re.sub(r"(?<=\w)_(?=\w)", " ", intent).split())

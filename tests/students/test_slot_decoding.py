@@ -211,22 +211,60 @@ def test_a_preset_is_the_likeliest_given_that_the_filter_is_used() -> None:
         # and on the grid where it is not
         ("contrast +37", 60, 60),
         ("contrast +37", 12, 10),
-        ("+2 stops", 80, 80),
         ("more contrast", 37, 35),
-        ("90s film", 86, 85),
-        ("16:9 crop", 8, 10),
-        ("f/1.4", 3, 5),
-        ("1,000 suns", 98, 100),
-        ("fujifilm_400h", 38, 40),
-        ("contrast 0", 4, 5),
         # a number that the slot does not have
         ("contrast 120", 98, 100),
         ("contrast -120", -98, -100),
     ],
 )
-def test_a_number_in_the_request_is_met_where_it_is_meant(intent: str, expected: float, value: int) -> None:
+def test_of_several_parameters_those_near_a_number_in_the_request_meet_it(
+    intent: str, expected: float, value: int
+) -> None:
+    found = sure_of(adjust(contrast=1, exposure=10), but={"adjust.contrast": expecting(expected)})
+    assert decoded(found, intent) == adjust(contrast=value, exposure=10)
+
+
+@pytest.mark.parametrize(
+    ("intent", "expected", "value"),
+    [
+        ("contrast +37", 60, 37),
+        ("contrast +37", 12, 37),
+        ("contrast -37", -80, -37),
+        ("contrast down by 37", -80, -37),
+        ("contrast 120", 62, 60),
+        ("contrast 0", 22, 20),
+        # two numbers may mean two things
+        ("contrast +37, or +42", 62, 60),
+        # numbers of something else
+        ("+2 stops", 80, 80),
+        ("1 stop brighter", 40, 40),
+        ("-3 EV", -98, -100),
+        ("90s film", 62, 60),
+        ("1917", 62, 60),
+        ("1,000 suns", 62, 60),
+        ("f/1.4", 62, 60),
+        ("1/3 more", 13, 15),
+        ("24/7 news", 62, 60),
+        ("16:9 crop", 8, 10),
+        ("5 pm in June", 22, 20),
+        ("35mm", 33, 35),
+        ("35 mm", 33, 35),
+        ("fujifilm_400h", 38, 40),
+        ("4K", 5, 5),
+        ("2x more contrast", 62, 60),
+    ],
+)
+def test_one_number_in_the_request_and_one_parameter_belong_together(intent: str, expected: float, value: int) -> None:
     found = sure_of(adjust(contrast=1), but={"adjust.contrast": expecting(expected)})
     assert decoded(found, intent) == adjust(contrast=value)
+
+
+@pytest.mark.parametrize(("expected", "value"), [(40, 37), (60, 60)])
+def test_an_intensity_meets_a_number_that_is_near(expected: int, value: int) -> None:
+    lut = {"name": "vivid", "intensity": expected}
+    assert decoded(sure_of(Grade.parse({"filter": lut})), "at 37") == Grade.parse(
+        {"filter": lut | {"intensity": value}}
+    )
 
 
 def test_a_hue_may_be_asked_for_beyond_a_hundred() -> None:
