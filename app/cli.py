@@ -22,7 +22,7 @@ from app.main import serve as serve_forever
 from app.serving import Recoloring, RecolorRequest, Unavailable
 from app.settings import CHECKOUT, Settings
 from app.students import EngineError, ModelStoreError, load_engine
-from app.students.store import ModelStore
+from app.students.store import ModelStore, require_model_name
 
 STORE = CHECKOUT / "model_store"
 DATASETS = STORE / "datasets"
@@ -89,6 +89,7 @@ def train(
     from app.distill.train import Plan
 
     with _errors():
+        require_model_name(f"{name}@{version}")
         if (store / "students" / name / str(version)).exists():
             raise ModelStoreError(f"{name}@{version} exists in {store}; choose another --version")
         _use_threads(threads)
@@ -126,6 +127,8 @@ def evaluate(
     from app.distill.behaviours import table as behaviour_table
     from app.distill.dataset import DatasetError, read_dataset
 
+    if as_json is not None and not as_json.resolve().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {as_json.parent}", param_hint="--json")
     changes = {"model": model, "decoding": decoding}
     with _errors():
         engine = load_engine(_settings(**{name: value for name, value in changes.items() if value}))

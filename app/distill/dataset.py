@@ -34,7 +34,8 @@ def read_jsonl(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DatasetError(f"{path}: cannot be read: {reason}") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -46,8 +46,8 @@ class Journey:
 def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[str], None]) -> Path:
     """Returns the folder of the released student. Raises DatasetError, ModelStoreError."""
     read_behaviours(journey.behaviours)  # hours before it is needed: a broken file is told at once
-    _begin(journey)
     corpus = read_corpus(journey.teacher, journey.validation, journey.plan.seed, journey.alternates, journey.similar)
+    _begin(journey)
     trainer = Trainer(corpus, journey.encoder, journey.folder, journey.plan)
     network = trainer.train(report)
     say("tuning the decoding thresholds on the validation part")

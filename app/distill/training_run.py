@@ -35,29 +35,35 @@ class TrainingRun:
         """Write the averaged weights of the epoch, the state to go on from, and last the log entry."""
         log = self.epochs
         _write(averaged.state_dict(), self.checkpoint(len(log)))
-        _write(model.state_dict(), self.folder / "model.safetensors")
+        _write(model.state_dict(), self._state("model", len(log) + 1))
         moments = {
             f"{index}.{name}": value
             for index, state in optimizer.state_dict()["state"].items()
             for name, value in state.items()
         }
-        _write(moments, self.folder / "optimizer.safetensors")
+        _write(moments, self._state("optimizer", len(log) + 1))
         draft = self.folder / "log.json.part"
         draft.write_text(json.dumps([*log, entry], indent=1), encoding="utf-8")
         draft.replace(self.folder / "log.json")
+        for name in ("model", "optimizer"):
+            self._state(name, len(log)).unlink(missing_ok=True)
 
     def restore(self, averaged: nn.Module, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
         """Load the state after the last finished epoch; returns the number of finished epochs."""
         done = len(self.epochs)
         if done:
             averaged.load_state_dict(load_file(self.checkpoint(done - 1)), strict=False)
-            model.load_state_dict(load_file(self.folder / "model.safetensors"), strict=False)
+            model.load_state_dict(load_file(self._state("model", done)), strict=False)
             state: dict[int, dict[str, Tensor]] = {}
-            for name, value in load_file(self.folder / "optimizer.safetensors").items():
+            for name, value in load_file(self._state("optimizer", done)).items():
                 index, _, key = name.partition(".")
                 state.setdefault(int(index), {})[key] = value
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         return done
+
+    def _state(self, name: str, done: int) -> Path:
+        """Named by the finished epochs: what a kill leaves half written is never taken for the state of the log."""
+        return self.folder / f"{name}-{done:02}.safetensors"
 
     def checkpoint(self, epoch: int) -> Path:
         """Where the averaged weights of an epoch lie, counted from 0."""

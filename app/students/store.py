@@ -48,10 +48,8 @@ class ModelStore:
 
     def find(self, model: str) -> StoredModel:
         """The student ``name@version``. Raises ModelStoreError."""
-        match = _MODEL.fullmatch(model)
-        if match is None:
-            raise ModelStoreError(f"'{model}' is not of the form name@version, e.g. recolor-mini@1")
-        path = self.students / match[1] / match[2]
+        name, version = require_model_name(model)
+        path = self.students / name / version
         if not path.is_dir():
             known = ", ".join(sorted(stored.manifest.model for stored in self)) or "none"
             raise ModelStoreError(f"there is no student {model} in {self.students} (there: {known})")
@@ -62,6 +60,14 @@ class ModelStore:
         found = [file.parent for file in self.students.glob(f"*/*/{MANIFEST}") if file.parent.name.isdecimal()]
         for path in sorted(found, key=lambda path: (path.parent.name, int(path.name))):
             yield read(path)
+
+
+def require_model_name(model: str) -> tuple[str, str]:
+    """Name and version of ``name@version``. Raises ModelStoreError."""
+    match = _MODEL.fullmatch(model)
+    if match is None:
+        raise ModelStoreError(f"'{model}' is not of the form name@version, e.g. recolor-mini@1")
+    return match[1], match[2]
 
 
 def read(path: Path) -> StoredModel:

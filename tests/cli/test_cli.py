@@ -300,3 +300,15 @@ def test_training_on_too_little_is_refused(tiny: Tiny, tmp_path: Path) -> None:
 
 def test_an_encoder_that_is_none_is_told_by_the_file_it_lacks(tiny: Tiny, tmp_path: Path) -> None:
     refused(train(tiny, tmp_path, "--encoder", tmp_path), f"{tmp_path / 'config.json'} is missing", "--encoder")
+
+
+def test_train_refuses_a_name_before_it_trains() -> None:
+    result = CliRunner().invoke(command_line.cli, ["train", "--name", "My Model"])
+    assert result.exit_code == 1
+    assert "My Model@1" in result.stderr
+
+
+def test_evaluate_refuses_a_missing_folder_before_it_scores(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command_line.cli, ["evaluate", "--json", str(tmp_path / "none" / "x.json")])
+    assert result.exit_code == 2
+    assert "there is no folder" in result.stderr

@@ -252,6 +252,7 @@ def test_of_several_parameters_those_near_a_number_in_the_request_meet_it(
         ("fujifilm_400h", 38, 40),
         ("4K", 5, 5),
         ("2x more contrast", 62, 60),
+        ("3 times as much", 62, 60),
     ],
 )
 def test_one_number_in_the_request_and_one_parameter_belong_together(intent: str, expected: float, value: int) -> None:
