@@ -75,12 +75,12 @@ def train(
     version: Annotated[int, typer.Option(min=1, help="Version to release; one that exists is refused.")] = 1,
     store: Annotated[Path, typer.Option(help="The model store to release into.")] = STORE,
     data: Dataset = DATASETS / "teacher.jsonl",
-    extra: Annotated[bool, typer.Option(help="Also train on alternates.jsonl and similar.jsonl beside it.")] = True,
+    extra: Annotated[bool, typer.Option(help="Also train on the other datasets beside it.")] = True,
     folder: Annotated[Path, typer.Option(help="State of the run; a killed run goes on from here.")] = Path(
         "runs/train"
     ),
     encoder: Annotated[Path | None, typer.Option(help="BERT to start from. [default: all-MiniLM-L6-v2]")] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    epochs: Annotated[int, typer.Option(min=1)] = 20,
     seed: Annotated[int, typer.Option()] = 1,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")] = 0,
 ) -> None:
@@ -105,6 +105,7 @@ def train(
             plan=Plan(epochs=epochs, seed=seed),
             alternates=data.with_name("alternates.jsonl") if extra else None,
             similar=data.with_name("similar.jsonl") if extra else None,
+            additions=data.with_name("additions.jsonl") if extra else None,
         )
         with _progress() as progress:
             path = journeys.travel(journey, _training_report(progress), progress.console.print)

@@ -1,26 +1,26 @@
 """What an answer costs inside the student: ``python -m benchmarks.decoding``.
 
 No HTTP, no batcher: `Engine.generate` is called directly, one intent and its three tools at a time, constrained and
-free, then with batches of intents. The stages of a call are timed by hooks on the network's encoder and decoder,
-which leaves the call itself as it is; all else is told by what lies between them.
+free, then with batches of intents. The two halves of the forward pass are timed where they are called, which leaves
+the call itself as it is; all else is told by what lies between them.
 Not covered: whether answers are right (`recolor evaluate`), queueing (see `benchmarks.throughput`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import pairwise
 from statistics import mean, median
 from time import perf_counter
-from typing import Any
 
-import torch
+from torch import Tensor
 
 from app.distill.dataset import Example
 from app.grade import TOOLS
 from app.settings import Settings
 from app.students import Prompt, load_engine
 from app.students.hf import HFStudent
+from app.students.one_pass import OnePass
 from benchmarks.harness import (
     RESULTS,
     SPREAD_COLUMNS,
@@ -98,7 +98,7 @@ def _tokens(engine: HFStudent, examples: Sequence[Example]) -> dict[str, float]:
 
 def _stages(engine: HFStudent, example: Example) -> list[float]:
     """Milliseconds of each of STAGES; empty for an intent that the student cannot read."""
-    with _timed(engine._network.encoder, engine._network.decoder) as marks:
+    with _timed(engine._forward, "_understand", "_answer") as marks:
         began = perf_counter()
         engine.generate([Prompt(example.intent, tool) for tool in TOOLS])
         ended = perf_counter()
@@ -108,23 +108,26 @@ def _stages(engine: HFStudent, example: Example) -> list[float]:
 
 
 @contextmanager
-def _timed(*modules: torch.nn.Module) -> Iterator[list[float]]:
-    """The times at which each module begins and ends."""
+def _timed(forward: OnePass, *methods: str) -> Iterator[list[float]]:
+    """The times at which each method begins and ends."""
     marks: list[float] = []
 
-    def mark(*_: Any) -> None:
-        marks.append(perf_counter())
+    def timed(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def call(*arguments: Tensor | None) -> Tensor:
+            marks.append(perf_counter())
+            result = method(*arguments)
+            marks.append(perf_counter())
+            return result
 
-    hooks = [
-        handle
-        for module in modules
-        for handle in (module.register_forward_pre_hook(mark), module.register_forward_hook(mark))
-    ]
+        return call
+
+    for name in methods:
+        setattr(forward, name, timed(getattr(forward, name)))
     try:
         yield marks
     finally:
-        for hook in hooks:
-            hook.remove()
+        for name in methods:
+            delattr(forward, name)
 
 
 def _report(
@@ -137,7 +140,7 @@ def _report(
     batches = {size: Spread.of(rounds) for size, rounds in batched.items()}
     by_stage = dict(zip(STAGES, zip(*filter(None, stages), strict=True), strict=True))
     if not by_stage:
-        raise BenchmarkError("encoder and decoder were never called as modules")
+        raise BenchmarkError("no intent was read")
     whole = sum(map(median, by_stage.values()))
     return Report(
         "decoding",

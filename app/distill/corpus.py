@@ -1,5 +1,5 @@
 """What a student is trained on: the teacher's training split, a part of it held out for validation, and what
-else is known of the training intents (a second teacher's answers, similar intents).
+else is known: a second teacher's answers, similar intents, further intents with their answers.
 
 Nothing that folds to a test or validation intent ever enters training.
 """
@@ -17,11 +17,16 @@ class Corpus:
     train: list[Example]
     validation: list[Example]
     extra: list[Example]
-    """Further examples to train on, made from the examples of `train`."""
+    """Further examples to train on, none of an intent that is validated or tested on."""
 
 
 def read_corpus(
-    teacher: Path, validation: int, seed: int, alternates: Path | None = None, similar: Path | None = None
+    teacher: Path,
+    validation: int,
+    seed: int,
+    alternates: Path | None = None,
+    similar: Path | None = None,
+    additions: Path | None = None,
 ) -> Corpus:
     """Read a teacher dataset and hold out `validation` of its training rows. Raises DatasetError."""
     rows = read_dataset(teacher)
@@ -40,6 +45,8 @@ def read_corpus(
         extra += [row for row in read_dataset(alternates) if fold(row.intent) in known]
     if similar is not None:
         extra += _similar(similar, known, seen_only_to_report)
+    if additions is not None:
+        extra += [row for row in read_dataset(additions) if fold(row.intent) not in seen_only_to_report]
     return Corpus(train, held_out, extra)
 
 

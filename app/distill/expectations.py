@@ -6,6 +6,7 @@ An expectation with `of` looks at that intent of its check alone, one without at
 """
 
 import operator
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -87,11 +88,8 @@ class _OfOne(_Row):
 
     of: Index | None = None
 
-    def met(self, grade: Grade) -> bool:
-        raise NotImplementedError
-
-    def accepts(self, grade: Grade | None) -> bool:
-        return grade is not None and self.met(grade)
+    @abstractmethod
+    def accepts(self, grade: Grade | None) -> bool: ...
 
     def missed(self, grades: Sequence[Grade | None]) -> tuple[int, ...]:
         """The numbers of the intents whose grades do not meet it."""
@@ -102,7 +100,17 @@ class _OfOne(_Row):
         return () if self.of is None else (self.of,)
 
 
-class Comparison(_OfOne):
+class _OfWhatIsRead(_OfOne):
+    """An expectation that only a grade can meet."""
+
+    @abstractmethod
+    def met(self, grade: Grade) -> bool: ...
+
+    def accepts(self, grade: Grade | None) -> bool:
+        return grade is not None and self.met(grade)
+
+
+class Comparison(_OfWhatIsRead):
     """A parameter, or a sum, against a number."""
 
     path: Sum
@@ -116,7 +124,7 @@ class Comparison(_OfOne):
         return f"{' + '.join(self.path)} {self.op} {self.value}"
 
 
-class Between(_OfOne):
+class Between(_OfWhatIsRead):
     """A parameter, or a sum, within two bounds, both included."""
 
     path: Sum
@@ -130,7 +138,7 @@ class Between(_OfOne):
         return f"{' + '.join(self.path)} in {self.between[0]}..{self.between[1]}"
 
 
-class Named(_OfOne):
+class Named(_OfWhatIsRead):
     """One name out of several."""
 
     path: Annotated[str, AfterValidator(_name)]
@@ -149,7 +157,7 @@ class Named(_OfOne):
         return f"{self.path} is {' or '.join(self.names)}"
 
 
-class Unused(_OfOne):
+class Unused(_OfWhatIsRead):
     """Tools that are left alone."""
 
     unused: Annotated[tuple[Annotated[str, AfterValidator(_tool)], ...], Field(min_length=1)]
@@ -161,7 +169,7 @@ class Unused(_OfOne):
         return f"unused: {', '.join(self.unused)}"
 
 
-class Only(_OfOne):
+class Only(_OfWhatIsRead):
     """Nothing is set, in any tool, but these numbers."""
 
     only: Numbers

@@ -37,16 +37,24 @@ class Journey:
     validation: int = 600
     alternates: Path | None = None
     similar: Path | None = None
+    additions: Path | None = None
 
     @property
     def datasets(self) -> list[Path]:
-        return [path for path in (self.teacher, self.alternates, self.similar) if path is not None]
+        return [path for path in (self.teacher, self.alternates, self.similar, self.additions) if path is not None]
 
 
 def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[str], None]) -> Path:
     """Returns the folder of the released student. Raises DatasetError, ModelStoreError."""
     read_behaviours(journey.behaviours)  # hours before it is needed: a broken file is told at once
-    corpus = read_corpus(journey.teacher, journey.validation, journey.plan.seed, journey.alternates, journey.similar)
+    corpus = read_corpus(
+        journey.teacher,
+        journey.validation,
+        journey.plan.seed,
+        journey.alternates,
+        journey.similar,
+        journey.additions,
+    )
     _begin(journey)
     trainer = Trainer(corpus, journey.encoder, journey.folder, journey.plan)
     network = trainer.train(report)

@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?![\w.%]|:\d)")
 class Noise:
     """Probabilities, per intent, of each kind of noise."""
 
-    typo: float = 0.12
+    typo: float = 0.16
     drop_word: float = 0.1
     filler: float = 0.12
     renumber: float = 0.6
@@ -56,19 +56,21 @@ def noisy(intent: str, grade: Grade, noise: Noise, rng: random.Random) -> tuple[
 
 
 def typo(word: str, rng: random.Random) -> str:
-    """One slip of the finger in a word of at least four letters."""
+    """One slip of the finger, or the word without its inner vowels, where it has at least four letters."""
     if len(word) < 4 or not word.isalpha():
         return word
     i = rng.randrange(1, len(word) - 1)
-    kind = rng.randrange(5)
+    kind = rng.randrange(6)
     if kind == 0:
         return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
     if kind == 1:
         return word[:i] + word[i + 1 :]
     if kind == 2:
         return word[:i] + word[i] * rng.randint(2, 4) + word[i + 1 :]
+    if kind == 3:
+        return word[0] + re.sub("[aeiou]", "", word[1:-1]) + word[-1]
     near = _NEIGHBOURS.get(word[i].lower(), "") or string.ascii_lowercase
-    return word[:i] + rng.choice(near) + word[i + (kind == 3) :]
+    return word[:i] + rng.choice(near) + word[i + (kind == 4) :]
 
 
 def renumber(intent: str, grade: Grade, rng: random.Random) -> tuple[str, Grade]:

@@ -1,8 +1,9 @@
 """Train `recolor-mini`: full fine-tuning of encoder and decoder on all tools together.
 
-Each epoch sees every example once, through fresh noise. What is validated and released is a running average of
-the weights; of the last three epochs the one with the best overall score on the validation part is kept.
-The test split is never looked at here.
+First the decoder learns alone to read the pretrained encoder, which the gradients of an untrained decoder would
+distort; then both learn. Each epoch sees every example once, through fresh noise, and fresh instructions. What is
+validated and released is a running average of the weights; of the last three epochs the one with the best overall
+score on the validation part is kept. The test split is never looked at here.
 """
 
 import copy
@@ -20,6 +21,7 @@ from transformers import EncoderDecoderModel
 
 from app.distill.corpus import Corpus
 from app.distill.dataset import Example
+from app.distill.instructions import Instructions
 from app.distill.loss import LossWeights, SlotLoss
 from app.distill.noise import Noise, noisy
 from app.distill.scores import Scores, score
@@ -29,6 +31,7 @@ from app.grade.codecs import CompactCodec
 from app.grade.codecs.compact import symbol
 from app.students import mini
 from app.students.manifest import SlotThresholds
+from app.students.one_pass import OnePass
 from app.students.slot_decoding import SlotDecoder
 from app.students.slots import SlotTable
 from app.students.text import Reader, Reading
@@ -39,9 +42,11 @@ CODEC = CompactCodec()
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that decides the outcome besides the data. Learning rates are the peaks of a warm-up and a
-    cosine decay; `average` is the decay of the running average a step."""
+    cosine decay; the encoder's begins after the epochs of `decoder_first`. `average` is the decay of the running
+    average a step; `instructions` the share of an epoch that a program writes."""
 
-    epochs: int = 10
+    epochs: int = 20
+    decoder_first: int = 1
     batch: int = 64
     encoder_rate: float = 1e-4
     decoder_rate: float = 6e-4
@@ -49,6 +54,7 @@ class Plan:
     average: float = 0.998
     decoder_layers: int = 2
     decoder_feed_forward: int = 768
+    instructions: float = 0.08
     seed: int = 1
     noise: Noise = field(default_factory=Noise)
     loss: LossWeights = field(default_factory=LossWeights)
@@ -83,6 +89,7 @@ class Trainer:
         self.model.encoder.embeddings.word_embeddings.requires_grad_(False)
         self.averaged = copy.deepcopy(self.model).eval()
         self.examples = [row for row in corpus.train + corpus.extra if self.reader.read(row.intent).is_known]
+        self.instructions = Instructions(self.examples)
         self._ids: dict[str, int] = self.answers.get_vocab()
         self._loss = SlotLoss(self.table, self._ids[symbol(0)], plan.loss)
 
@@ -101,14 +108,20 @@ class Trainer:
 
     @property
     def _steps(self) -> int:
-        return math.ceil(len(self.examples) / self.plan.batch)
+        return math.ceil((len(self.examples) + self._drawn) / self.plan.batch)
+
+    @property
+    def _drawn(self) -> int:
+        """Instructions in an epoch."""
+        return int(len(self.examples) * self.plan.instructions)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         encoder = [weight for weight in self.model.encoder.parameters() if weight.requires_grad]
         decoder = list(self.model.decoder.parameters())
+        plan = self.plan
         groups = [
-            {"params": encoder, "lr": self.plan.encoder_rate, "peak": self.plan.encoder_rate},
-            {"params": decoder, "lr": self.plan.decoder_rate, "peak": self.plan.decoder_rate},
+            {"params": encoder, "lr": 0.0, "peak": plan.encoder_rate, "start": plan.decoder_first * self._steps},
+            {"params": decoder, "lr": 0.0, "peak": plan.decoder_rate, "start": 0},
         ]
         return torch.optim.AdamW(groups, weight_decay=self.plan.weight_decay, fused=True)
 
@@ -117,10 +130,12 @@ class Trainer:
         rng = random.Random(f"{self.plan.seed}/{epoch}")
         torch.manual_seed(self.plan.seed * 1000 + epoch)
         self.model.train()
+        for weight in optimizer.param_groups[0]["params"]:
+            weight.requires_grad_(epoch >= self.plan.decoder_first)
         total = 0.0
         for step, batch in enumerate(self._batches(rng)):
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * self._rate(epoch * self._steps + step)
+                group["lr"] = group["peak"] * self._rate(epoch * self._steps + step, group["start"])
             loss = self._step(batch, optimizer, epoch * self._steps + step)
             total += loss
             report(Progress(epoch, step, self._steps, loss))
@@ -130,7 +145,7 @@ class Trainer:
         ids, mask = self.reader.batch([self.reader.read(intent) for intent, _ in batch])
         target, used = self._targets([grade for _, grade in batch])
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = mini.slot_logits(self.model, self.table, ids, mask)
+            logits = OnePass(self.model, self.table)(ids, mask)
         loss = self._loss(logits, target, used)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -142,14 +157,17 @@ class Trainer:
             torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
         return loss.item()
 
-    def _rate(self, step: int) -> float:
+    def _rate(self, step: int, start: int) -> float:
+        """The share of its peak that a learning rate has which rises from step `start` on."""
         total = self.plan.epochs * self._steps
         warm_up = min(200, max(1, total // 10))
-        return min(1.0, (step + 1) / warm_up) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / total)))
+        rise = min(1.0, max(0, step + 1 - start) / warm_up)
+        return rise * (0.02 + 0.49 * (1 + math.cos(math.pi * step / total)))
 
     def _batches(self, rng: random.Random) -> Iterator[list[tuple[str, Grade]]]:
         """Batches of about equal length each, in random order."""
-        examples = [noisy(row.intent, row.grade, self.plan.noise, rng) for row in self.examples]
+        instructions = self.instructions.draw(self._drawn, rng)
+        examples = [noisy(row.intent, row.grade, self.plan.noise, rng) for row in self.examples + instructions]
         rng.shuffle(examples)
         size, pool = self.plan.batch, self.plan.batch * 20
         batches = []
@@ -175,9 +193,10 @@ class Trainer:
         network.eval()
         parts = []
         with torch.inference_mode():
+            forward = OnePass(network, self.table)
             for start in range(0, len(readings), 128):
                 batch = self.reader.batch(readings[start : start + 128])
-                parts.append(mini.slot_logits(network, self.table, *batch))
+                parts.append(forward(*batch))
         return torch.cat(parts), readings
 
     def evaluate(self, network: EncoderDecoderModel, rows: Sequence[Example]) -> Scores:

@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, EncoderDecoderModel,
 from app.grade.codecs import CODECS, CompactCodec
 from app.students import quantised
 from app.students.manifest import Manifest
-from app.students.mini import slot_logits
+from app.students.one_pass import OnePass
 from app.students.protocol import Answer, EngineError, Prompt
 from app.students.slot_decoding import SlotDecoder
 from app.students.slots import SlotTable
@@ -47,16 +47,18 @@ class HFStudent:
         self.decoding: str = decoding or manifest.decoding
         intents, answers = load_tokenizer(stored.path, READ), load_tokenizer(stored.path / ANSWERS, WRITTEN)
         self._reader = Reader(intents)
-        self._network = load_network(stored.path, manifest)
-        sizes = (self._network.config.encoder.vocab_size, self._network.config.decoder.vocab_size)
+        network = load_network(stored.path, manifest)
+        sizes = (network.config.encoder.vocab_size, network.config.decoder.vocab_size)
         if sizes != (len(intents), len(answers)):
             raise ModelStoreError(f"{stored.path / CONFIG} does not fit the tokenizers; {mend(self.model)}")
         try:
-            self._table = SlotTable.of(answers)
+            table = SlotTable.of(answers)
         except ValueError as error:
             raise ModelStoreError(f"{stored.path / ANSWERS / TOKENIZER}: {error}; {mend(self.model)}") from None
         tokens = answers.convert_ids_to_tokens(range(len(answers)))
-        self._decoder = SlotDecoder(self._table, tokens, manifest.thresholds)
+        self._decoder = SlotDecoder(table, tokens, manifest.thresholds)
+        with torch.inference_mode():
+            self._forward = OnePass(network, table)
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
         """One answer a prompt, in order; None as its text where the intent cannot be read. Raises EngineError."""
@@ -74,7 +76,7 @@ class HFStudent:
     def _answer(self, readings: Sequence[Reading]) -> list[dict[str, str]]:
         batch = self._reader.batch(readings)
         with torch.inference_mode():
-            logits = slot_logits(self._network, self._table, *batch)
+            logits = self._forward(*batch)
             if self.decoding == "free":
                 return self._decoder.free(logits)
             return self._decoder.constrained(logits, [reading.text for reading in readings])

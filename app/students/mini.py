@@ -13,11 +13,10 @@ from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from torch import Tensor
 from transformers import BertConfig, BertLMHeadModel, BertModel, EncoderDecoderModel, PreTrainedTokenizerFast
 
 from app.grade.codecs import CompactCodec
-from app.students.slots import SlotTable, answer_tokens
+from app.students.slots import answer_tokens
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -86,24 +85,6 @@ def answer_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"<[^<>]+>"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>")
-
-
-def slot_logits(
-    model: EncoderDecoderModel, table: SlotTable, input_ids: Tensor, attention_mask: Tensor | None
-) -> Tensor:
-    """The logits of every slot, [B, S, V], for intents [B, T]."""
-    rows, slots = input_ids.shape[0], table.queries.shape[0]
-    encoded = model.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-    output = model.decoder(
-        input_ids=table.queries.expand(rows, slots),
-        # A mask of four dimensions replaces the causal one: every slot may look at every other.
-        attention_mask=torch.ones(rows, 1, slots, slots, dtype=torch.bool),
-        encoder_hidden_states=encoded,
-        encoder_attention_mask=attention_mask,
-        use_cache=False,
-    )
-    logits: Tensor = output.logits
-    return logits
 
 
 @torch.no_grad()

@@ -3,12 +3,11 @@
 `constrained`: a slot takes only what the grammar allows. A tool is used, and a number is set at all, when
 its probability passes a threshold; a number that is set is the *expected* value of its distribution, which
 fits the metric and the eye better than the single likeliest one, on a grid of 5. A number that the request
-names is met exactly when the expectation lies close to it, or when the request names one number and the answer sets
-one parameter: "contrast +17" leaves only the sign to the student.
+names is met exactly by the setting whose expectation lies nearest and close to it, or by the one setting of an answer
+to a request with one number: "contrast +17" leaves only the sign to the student.
 `free`: the likeliest token of the whole vocabulary in each slot, whatever the grammar says.
 """
 
-import math
 import re
 from collections.abc import Sequence
 
@@ -74,32 +73,52 @@ class SlotDecoder:
     def _row(
         self, used: list[bool], kept: list[bool], expected: list[float], names: list[int], intent: str
     ) -> dict[str, str]:
-        numbers = [int(found) for found in _NUMBER.findall(intent)]
-        answer = {}
-        for (tool, slots), is_used in zip(self.table.tools.items(), used, strict=True):
-            if not is_used:
-                answer[tool] = self.tokens[self.table.unused]
-                continue
-            own = range(slots.start, slots.stop)
-            is_plain = len(numbers) == 1 and sum(kept[slots]) == 1 and not any(self._named[slots])
+        given = {tool: slots for (tool, slots), is_used in zip(self.table.tools.items(), used, strict=True) if is_used}
+        numbers = {slot: expected[slot] for slots in given.values() for slot in self._numbers(slots) if kept[slot]}
+        exact = self._exact(numbers, [int(found) for found in _NUMBER.findall(intent)])
+        answer = dict.fromkeys(self.table.tools, self.tokens[self.table.unused])
+        for tool, slots in given.items():
             answer[tool] = "".join(
                 self.tokens[names[slot]]
                 if self._named[slot]
-                else self._number(slot, expected[slot], numbers, math.inf if is_plain else NEAR)
-                if kept[slot]
+                else self._token(slot, exact.get(slot, on_grid(numbers[slot])))
+                if slot in numbers
                 else "<0>"
-                for slot in own
+                for slot in range(slots.start, slots.stop)
             )
         return answer
 
-    def _number(self, slot: int, expected: float, named: list[int], near: float) -> str:
-        value = on_grid(expected)
-        sign = 1 if expected > 0 else -1
-        met = [sign * number for number in named if number and abs(number - abs(expected)) <= near * number]
-        if met:
-            value = min(met, key=lambda number: abs(number - expected))
+    def _numbers(self, slots: slice) -> list[int]:
+        return [slot for slot in range(slots.start, slots.stop) if not self._named[slot]]
+
+    def _exact(self, numbers: dict[int, float], asked: list[int]) -> dict[int, int]:
+        """The values of the slots that meet a number of the request; a number is met by one slot, the nearest."""
+        is_plain = len(asked) == len(numbers) == 1 and not any(self._is_of_named_tool(slot) for slot in numbers)
+        pairs = []
+        for slot, expected in numbers.items():
+            for index, number in enumerate(asked):
+                value = min(number, int(self.table.scale[slot]))
+                distance = abs(value - abs(expected))
+                if value and (is_plain or distance <= NEAR * value):
+                    pairs.append((distance, slot, index, value if expected > 0 else -value))
+        exact: dict[int, int] = {}
+        met: set[int] = set()
+        for _, slot, index, value in sorted(pairs):
+            if slot not in exact and index not in met:
+                exact[slot] = value
+                met.add(index)
+        return exact
+
+    def _is_of_named_tool(self, slot: int) -> bool:
+        own = next(slots for slots in self.table.tools.values() if slots.start <= slot < slots.stop)
+        return bool(self._named[own].any())
+
+    def _token(self, slot: int, value: int) -> str:
+        """The symbol of a value; of the nearest on the grid where the slot does not take it."""
         token = f"<{value}>"
-        return token if token in self._ids and self.table.allowed[slot, self._ids[token]] else f"<{on_grid(expected)}>"
+        if token in self._ids and self.table.allowed[slot, self._ids[token]]:
+            return token
+        return f"<{on_grid(value)}>"
 
     def free(self, logits: Tensor) -> list[dict[str, str]]:
         """Answers by tool for each row of [B, S, V], with no regard to the grammar."""

@@ -3,13 +3,11 @@
 Nothing is repaired. Tolerated are only wrappings: Markdown, a code fence, prose around the one object.
 """
 
-import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from app.grade import GradeError, ToolSettings, tool_model
-from app.teacher.errors import TeacherError, TeacherReason
+from app.grade import GradeError, ToolSettings, strict_json, tool_model
+from app.teacher.errors import TeacherError
 
 _MARKDOWN = r"[ \t#*>_`-]*"
 _TOOL_LABEL = re.compile(rf"\A[\s#*>_`-]*tool{_MARKDOWN}:{_MARKDOWN}", re.IGNORECASE)
@@ -40,10 +38,6 @@ class Reading:
 
     settings: ToolSettings | None
     reasoning: str
-
-
-class _SchemaError(Exception):
-    """JSON that is well formed but cannot be settings."""
 
 
 def read(tool: str, text: str, *, cut: bool = False) -> Reading:
@@ -78,37 +72,11 @@ def _parts(text: str) -> tuple[str, str]:
 def _settings(tool: str, text: str) -> ToolSettings | None:
     """Settings from a text that begins with an object."""
     try:
-        data, end = _DECODER.raw_decode(text)
+        data, end = strict_json.read_first(text)
         if re.search(r"[{}\[\]]", text[end:]):
             raise TeacherError("invalid_json", f"{tool}: more than one object")
         return tool_model(tool).parse(data).canonical()
-    except json.JSONDecodeError as error:
-        reason: TeacherReason = "truncated" if _is_cut(text, error) else "invalid_json"
-        raise TeacherError(reason, f"{tool}: not JSON: {error}") from None
-    except RecursionError:
-        raise TeacherError("invalid_json", f"{tool}: nested too deeply") from None
-    except (_SchemaError, GradeError) as error:
+    except strict_json.StrictJSONError as error:
+        raise TeacherError(error.reason, f"{tool}: {error}") from None
+    except GradeError as error:
         raise TeacherError("schema", str(error)) from None
-
-
-def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
-    """Whether the text is a beginning of JSON: what was expected would have come after its last word."""
-    rest = text[error.pos :].strip()
-    return error.msg.startswith("Unterminated string") or re.fullmatch(r"[-+.\\\w]*", rest) is not None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    settings = dict(pairs)
-    if len(settings) < len(pairs):
-        raise _SchemaError("a parameter is given twice")
-    return settings
-
-
-def _whole(digits: str) -> int:
-    # Python refuses thousands of digits with an error of its own; no range is that wide.
-    if len(digits) > 20:
-        raise _SchemaError("a number is out of every range")
-    return int(digits)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.distill.corpus import Corpus, read_corpus
-from app.distill.dataset import DatasetError
+from app.distill.dataset import DatasetError, read_dataset
 from app.grade import Grade, fold
 from tests.distill.conftest import DATASETS
 
@@ -28,8 +28,9 @@ def contrast(value: int) -> Grade:
 
 @pytest.fixture(scope="module")
 def real() -> Corpus:
-    files = {name: DATASETS / f"{name}.jsonl" for name in ("teacher", "alternates", "similar")}
-    return read_corpus(files["teacher"], HELD_OUT, 1, files["alternates"], files["similar"])
+    files = {name: DATASETS / f"{name}.jsonl" for name in ("teacher", "alternates", "similar", "additions")}
+    teacher, *others = files.values()
+    return read_corpus(teacher, HELD_OUT, 1, *others)
 
 
 def test_the_real_corpus_leaks_nothing(real: Corpus) -> None:
@@ -37,13 +38,17 @@ def test_the_real_corpus_leaks_nothing(real: Corpus) -> None:
     judged = {fold(row["intent"]) for row in rows if row["split"] == "test"}
     judged |= {fold(example.intent) for example in real.validation}
     assert len(judged) >= 1000 + HELD_OUT - 10
+    behaviours = (DATASETS / "behaviours.jsonl").read_text(encoding="utf-8").splitlines()
+    asked = {fold(intent) for line in behaviours for intent in json.loads(line)["intents"]}
+    additions = {fold(example.intent) for example in read_dataset(DATASETS / "additions.jsonl")}
     assert not judged & {fold(example.intent) for example in real.train + real.extra}
+    assert not asked & additions
 
 
 def test_the_real_corpus_is_whole(real: Corpus) -> None:
     assert len(real.validation) == HELD_OUT
     assert len(real.train) > 16_000
-    assert len(real.extra) > 1500
+    assert len(real.extra) > 9000
     assert {example.split for example in real.train + real.validation} == {"train"}
 
 

@@ -95,10 +95,10 @@ def test_short_words_and_what_is_no_word_have_no_typos(word: str) -> None:
     assert {typo(word, rng) for rng in generators()} == {word}
 
 
-def test_a_typo_is_one_slip_of_the_finger() -> None:
+def test_a_typo_is_one_slip_of_the_finger_or_the_word_without_its_vowels() -> None:
     slips = {typo("golden", rng) for rng in generators()}
-    assert slips >= {"gloden", "glden"}
-    for slip in slips:
+    assert slips >= {"gloden", "glden", "gldn"}
+    for slip in slips - {"gldn"}:
         assert slip[0] == "g"
         assert len("golden") - 1 <= len(slip) <= len("golden") + 3
         assert len(set("golden") - set(slip)) <= 1

@@ -36,7 +36,7 @@ class KilledError(Exception):
 
 def trainer(tiny: Tiny, folder: Path) -> Trainer:
     corpus = read_corpus(tiny.teacher, VALIDATION, PLAN.seed)
-    return Trainer(corpus, tiny.encoder, folder, replace(PLAN, epochs=EPOCHS))
+    return Trainer(corpus, tiny.encoder, folder, replace(PLAN, epochs=EPOCHS, decoder_first=1))
 
 
 def train(tiny: Tiny, folder: Path, report: Callable[[Progress], None] = lambda progress: None) -> Weights:
@@ -59,7 +59,7 @@ def same(a: Weights, b: Weights) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize(("epoch", "step"), [(0, 4), (1, 2)], ids=["between epochs", "inside an epoch"])
+@pytest.mark.parametrize(("epoch", "step"), [(0, 5), (1, 2)], ids=["between epochs", "inside an epoch"])
 def test_a_killed_run_goes_on_as_if_nothing_had_been(
     tiny: Tiny, finished: Run, tmp_path: Path, epoch: int, step: int
 ) -> None:
@@ -107,6 +107,19 @@ def test_the_pretrained_vocabulary_stays_where_it_was(tiny: Tiny, finished: Run,
     assert torch.equal(finished.weights[name], untrained[name])
     name = "encoder.encoder.layer.0.attention.self.query.weight"
     assert not torch.equal(finished.weights[name], untrained[name])
+
+
+def test_the_decoder_learns_alone_first(tiny: Tiny, tmp_path: Path) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.epoch == 1:
+            raise KilledError
+
+    untrained = trainer(tiny, tmp_path / "untrained").model.state_dict()
+    with pytest.raises(KilledError):
+        train(tiny, tmp_path / "run", kill)
+    trained = load_file(tmp_path / "run" / "model-01.safetensors")
+    changed = {name.partition(".")[0] for name, weight in trained.items() if not torch.equal(weight, untrained[name])}
+    assert changed == {"decoder"}
 
 
 def test_what_cannot_be_read_is_not_trained_on(tiny: Tiny, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from app.grade import TOOLS
 from app.grade.codecs import DecodeError
 from app.students import Engine, Prompt, load_engine, mini
 from app.students.hf import ANSWERS, load_network
+from app.students.one_pass import OnePass
 from app.students.slots import SlotTable, answer_tokens
 from app.students.text import Reader
 from tests.students.tiny import Tiny, rows
@@ -103,11 +104,11 @@ def test_every_slot_sees_every_other_and_the_whole_intent(loud: Tiny) -> None:
     table = SlotTable.of(PreTrainedTokenizerFast.from_pretrained(loud.path / ANSWERS))
     ids, mask = reader.batch([reader.read("warm and dark")])
     with torch.inference_mode():
-        before = mini.slot_logits(network, table, ids, mask)
+        before = OnePass(network, table)(ids, mask)
         table.queries[-1] = table.queries[0]
-        after_last_query = mini.slot_logits(network, table, ids, mask)
+        after_last_query = OnePass(network, table)(ids, mask)
         ids[0, -2] = ids[0, 1]
-        after_last_word = mini.slot_logits(network, table, ids, mask)
+        after_last_word = OnePass(network, table)(ids, mask)
     assert before.shape == (
         1,
         sum(len(model.slots()) for model in TOOLS.values()),
@@ -123,8 +124,8 @@ def test_padding_is_not_seen(loud: Tiny) -> None:
     table = SlotTable.of(PreTrainedTokenizerFast.from_pretrained(loud.path / ANSWERS))
     short, long = reader.read("warm"), reader.read("warm and dark and cold and soft and red")
     with torch.inference_mode():
-        alone = mini.slot_logits(network, table, *reader.batch([short]))
-        padded = mini.slot_logits(network, table, *reader.batch([short, long]))
+        alone = OnePass(network, table)(*reader.batch([short]))
+        padded = OnePass(network, table)(*reader.batch([short, long]))
     torch.testing.assert_close(padded[:1], alone, atol=1e-3, rtol=1e-4)
 
 

@@ -23,7 +23,16 @@ from app.students.hf import ANSWERS, load_network
 from app.students.store import StoredModel, read
 
 DATASETS = Path(__file__).resolve().parents[2] / "model_store" / "datasets"
-PLAN = Plan(epochs=1, batch=24, encoder_rate=1e-3, decoder_rate=2e-3, decoder_layers=1, decoder_feed_forward=64, seed=2)
+PLAN = Plan(
+    epochs=1,
+    decoder_first=0,
+    batch=24,
+    encoder_rate=1e-3,
+    decoder_rate=2e-3,
+    decoder_layers=1,
+    decoder_feed_forward=64,
+    seed=2,
+)
 TRAIN, VALIDATION, TEST = 96, 40, 60
 FOREIGN = ("[unused0]", "[unused1]", "の", "##の", "привет")
 """Tokens of the encoder that a student's vocabulary must not keep."""

@@ -1,11 +1,10 @@
 """The protocol of a target format."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from app.grade.codecs.grammar import Grammar
+from app.grade.strict_json import DecodeReason
 from app.grade.tools import ToolSettings
-
-DecodeReason = Literal["invalid_json", "schema", "truncated"]
 
 
 class DecodeError(ValueError):
