@@ -11,8 +11,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class SlotThresholds(BaseModel):
     """How the distribution of a slot becomes a value; tuned on the validation part of the training data.
 
-    used: a tool is used from this probability on, by tool. nonzero: a number is set from this probability
-    on, by tool. shrink: a number that is set is multiplied by that probability to this power.
+    used: a tool is used, with its likeliest name if it has names, from this probability on, by tool. nonzero: a
+    number is set from this probability on, by tool. shrink: a number that is set is multiplied by that probability
+    to this power.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

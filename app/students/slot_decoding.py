@@ -1,7 +1,8 @@
 """From the distribution of every slot to answers.
 
 `constrained`: a slot takes only what the grammar allows. A tool is used, and a number is set at all, when
-its probability passes a threshold; a number that is set is the *expected* value of its distribution, which
+its probability passes a threshold; a tool that names a preset, when that it is used and by this name does: a preset
+that is a guess among many is worse than none; a number that is set is the *expected* value of its distribution, which
 fits the metric and the eye better than the single likeliest one, on a grid of 5. A number that the request
 names is met exactly by the setting whose expectation lies nearest and close to it, or by the one setting of an answer
 to a request with one number: "contrast +17" leaves only the sign to the student.
@@ -66,8 +67,10 @@ class SlotDecoder:
             # A tool that is used sets at least its likeliest parameter.
             numbers = is_set[:, slots].masked_fill(self._named[slots], -1)
             kept[:, slots].scatter_(1, numbers.argmax(-1, keepdim=True), True)
-        names = probability.argmax(-1)
-        columns = ((used >= self._used).tolist(), kept.tolist(), expected.tolist(), names.tolist(), intents)
+        likeliest, names = probability.max(-1)
+        of_name = likeliest.masked_fill(~self._named, 1)
+        sure = used * torch.stack([of_name[:, slots].prod(-1) for slots in self.table.tools.values()], -1)
+        columns = ((sure >= self._used).tolist(), kept.tolist(), expected.tolist(), names.tolist(), intents)
         return [self._row(*row) for row in zip(*columns, strict=True)]
 
     def _row(

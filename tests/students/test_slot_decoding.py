@@ -182,12 +182,12 @@ def test_doubt_shrinks_a_number_as_far_as_the_manifest_says(shrink: float, value
     assert decoded(found, thresholds=SlotThresholds(shrink=shrink)) == adjust(exposure=10, contrast=value)
 
 
-def test_a_preset_is_the_likeliest_given_that_the_filter_is_used() -> None:
-    found = sure_of(
-        Grade.parse({"filter": {"name": "vivid", "intensity": 40}}),
-        but={"filter.name": {UNUSED: 0.4, "<winter>": 0.25, "<vivid>": 0.35}},
-    )
-    assert decoded(found) == Grade.parse({"filter": {"name": "vivid", "intensity": 40}})
+@pytest.mark.parametrize(("threshold", "is_used"), [(0.34, True), (0.36, False)])
+def test_a_preset_is_the_likeliest_and_used_if_it_is_likely_by_this_name(threshold: float, is_used: bool) -> None:
+    vivid = Grade.parse({"filter": {"name": "vivid", "intensity": 40}})
+    found = sure_of(vivid, but={"filter.name": {UNUSED: 0.4, "<winter>": 0.25, "<vivid>": 0.35}})
+    given = decoded(found, thresholds=SlotThresholds(used={"filter": threshold}))
+    assert given == (vivid if is_used else Grade())
 
 
 # Numbers
