@@ -1,0 +1,21 @@
+"""Pixels: a grade becomes a picture, or the 3D LUT that other editors read.
+
+    import numpy as np
+    from PIL import Image
+
+    from app.grade import Grade
+    from app.render import apply_grade
+
+    grade = Grade.parse({"adjust": {"exposure": 20, "temperature": 30}, "filter": {"name": "vivid", "intensity": 40}})
+    picture = np.asarray(Image.open("photo.jpg").convert("RGB"))
+    Image.fromarray(apply_grade(picture, grade, strength=70)).save("graded.jpg")
+
+`pipeline` documents the order of all steps; `render_photo` does the same for a file's bytes, whatever its format.
+"""
+
+from app.render.cube import write as write_cube
+from app.render.lut import Lut
+from app.render.photo import PhotoError, render_photo
+from app.render.pipeline import apply_grade, compile_lut
+
+__all__ = ["Lut", "PhotoError", "apply_grade", "compile_lut", "render_photo", "write_cube"]
