@@ -11,7 +11,7 @@ from app.distill.card import model_card
 from app.distill.corpus import Corpus, read_corpus
 from app.distill.dataset import DatasetError, read_dataset
 from app.distill.evaluate import evaluate, grade_intents
-from app.distill.release import Release, add_scores, release
+from app.distill.release import Release, add_scores, draft, publish
 from app.distill.train import Plan, Progress, Trainer
 from app.distill.tune import tune
 from app.students.hf import HFStudent
@@ -71,10 +71,10 @@ def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[
         training=_training(journey, corpus, trainer),
         thresholds=thresholds,
     )
-    path = release(journey.store, network, trainer.tokenizer, trainer.answers, facts)
+    path = draft(journey.store, network, trainer.tokenizer, trainer.answers, facts)
     say("scoring it on the test split")
     score_release(path, journey.teacher, journey.behaviours)
-    return path
+    return publish(path)
 
 
 def score_release(path: Path, teacher: Path, behaviours: Path) -> None:

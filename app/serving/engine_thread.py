@@ -60,6 +60,8 @@ class EngineThread:
             # The loop is closed when the process ended while this thread was stalled; then nobody waits.
             with suppress(RuntimeError):
                 done.get_loop().call_soon_threadsafe(_settle, done, result, error)
+        # Its memory is wanted by the next one, which is loaded while this object may still be known.
+        self.__dict__.pop("_engine", None)
 
     def _load(self) -> Engine:
         self._engine = self._factory()
