@@ -100,6 +100,8 @@ def train(
             teacher=data,
             behaviours=DATASETS / "behaviours.jsonl",
             encoder=_packaged_encoder() if encoder is None else _bert(encoder),
+            base_model=journeys.BASE_MODEL if encoder is None else encoder.name,
+            licence=journeys.LICENCE if encoder is None else "unknown: that of the encoder",
             folder=folder,
             store=store,
             name=name,
