@@ -12,6 +12,8 @@ from app.students import Answer, Engine, EngineError, Prompt
 
 T = TypeVar("T")
 
+STOP_SECONDS = 2.0
+
 _WARM_UP = [Prompt("golden hour", tool) for tool in TOOLS]
 
 
@@ -42,8 +44,13 @@ class EngineThread:
             raise EngineError(f"no answer within {seconds:g} s") from None
 
     def stop(self) -> None:
-        """End the thread after what it is doing."""
+        """End the thread after what it is doing, and wait for it a little.
+
+        A thread that still lets go of a network while the interpreter ends would abort the process.
+        """
         self._jobs.put(None)
+        if not self.stalled:
+            self._thread.join(timeout=STOP_SECONDS)
 
     async def _run(self, job: Callable[[], T]) -> T:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
