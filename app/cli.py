@@ -39,13 +39,13 @@ cli = typer.Typer(
 models = typer.Typer(help="The students in the model store.", no_args_is_help=True)
 cli.add_typer(models, name="models")
 
-Model = Annotated[str, typer.Option(help="The student, name@version. [default: RECOLOR_MODEL or recolor-mini@1]")]
+Model = Annotated[str, typer.Option(help="The student, name@version.", show_default="RECOLOR_MODEL")]
 Dataset = Annotated[Path, typer.Option(help="A teacher dataset, one JSON object a line.")]
 
 
 @cli.command()
 def serve(
-    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. [default: RECOLOR_PORT or 8000]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="RECOLOR_PORT, or 8000")] = None,
 ) -> None:
     """Serve POST /recolor until interrupted."""
     serve_forever(_settings() if port is None else _settings(port=port))
@@ -73,13 +73,15 @@ def grade(
 def train(
     name: Annotated[str, typer.Option(help="Name of the student in the model store.")] = "recolor-mini",
     version: Annotated[int, typer.Option(min=1, help="Version to release; one that exists is refused.")] = 1,
-    store: Annotated[Path, typer.Option(help="The model store to release into.")] = STORE,
+    store: Annotated[
+        Path | None, typer.Option(help="The model store to release into.", show_default="RECOLOR_MODEL_STORE")
+    ] = None,
     data: Dataset = DATASETS / "teacher.jsonl",
     extra: Annotated[bool, typer.Option(help="Also train on the other datasets beside it.")] = True,
     folder: Annotated[Path, typer.Option(help="State of the run; a killed run goes on from here.")] = Path(
         "runs/train"
     ),
-    encoder: Annotated[Path | None, typer.Option(help="BERT to start from. [default: all-MiniLM-L6-v2]")] = None,
+    encoder: Annotated[Path | None, typer.Option(help="BERT to start from.", show_default="all-MiniLM-L6-v2")] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 20,
     seed: Annotated[int, typer.Option()] = 1,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")] = 0,
@@ -90,6 +92,7 @@ def train(
 
     with _errors():
         require_model_name(f"{name}@{version}")
+        store = store or _settings().model_store
         if (store / "students" / name / str(version)).exists():
             raise ModelStoreError(f"{name}@{version} exists in {store}; choose another --version")
         _use_threads(threads)
@@ -97,6 +100,8 @@ def train(
             teacher=data,
             behaviours=DATASETS / "behaviours.jsonl",
             encoder=_packaged_encoder() if encoder is None else _bert(encoder),
+            base_model=journeys.BASE_MODEL if encoder is None else encoder.name,
+            licence=journeys.LICENCE if encoder is None else "unknown: that of the encoder",
             folder=folder,
             store=store,
             name=name,
@@ -117,7 +122,7 @@ def evaluate(
     model: Model = "",
     data: Dataset = DATASETS / "teacher.jsonl",
     split: Annotated[str, typer.Option(help="The rows to score on.")] = "test",
-    decoding: Annotated[str | None, typer.Option(help="constrained or free. [default: the manifest's]")] = None,
+    decoding: Annotated[str | None, typer.Option(help="constrained or free.", show_default="the manifest's")] = None,
     behaviours: Annotated[bool, typer.Option("--behaviours", help="Check behaviours.jsonl instead.")] = False,
     file: Annotated[Path | None, typer.Option(help="Another behaviours file.")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
@@ -128,8 +133,8 @@ def evaluate(
     from app.distill.behaviours import table as behaviour_table
     from app.distill.dataset import DatasetError, read_dataset
 
-    if as_json is not None and not as_json.resolve().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {as_json.parent}", param_hint="--json")
+    if as_json is not None and (as_json.is_dir() or not as_json.resolve().parent.is_dir()):
+        raise typer.BadParameter(f"{as_json} is a folder, or lies in none", param_hint="--json")
     changes = {"model": model, "decoding": decoding}
     with _errors():
         engine = load_engine(_settings(**{name: value for name, value in changes.items() if value}))
@@ -171,7 +176,7 @@ def list_models() -> None:
 
 @models.command()
 def verify(
-    model: Annotated[str | None, typer.Argument(help="name@version. [default: every student]")] = None,
+    model: Annotated[str | None, typer.Argument(help="name@version.", show_default="every student")] = None,
 ) -> None:
     """Compare the files of a student, or of all, with the hashes in their manifests."""
     with _errors():

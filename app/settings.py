@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         None, description="Decode under the tool's grammar or freely; empty: as the model's manifest says."
     )
     threads: int = Field(
-        1, ge=0, description="CPU threads of the student; 0: all cores. One is steadiest where cores are shared."
+        0, ge=0, description="CPU threads for a batch of requests; 0: all cores. A lone request takes one."
     )
 
     deadline_seconds: Seconds = Field(8.0, description="Time one request may take.")

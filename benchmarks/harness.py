@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app.settings import CHECKOUT, Settings
+from app.settings import CHECKOUT
 
 RESULTS = CHECKOUT / "benchmarks" / "results"
 
 Rounds = Annotated[int, typer.Option(min=1, help="Repetitions; medians and spread are taken over them.")]
-THREADS: int = Settings.model_fields["threads"].default
+THREADS = os.cpu_count() or 1
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads that a model may use.")]
 Quick = Annotated[bool, typer.Option("--quick", help="As little as shows that it runs; the numbers mean nothing.")]
 Results = Annotated[Path, typer.Option(help="Folder for the JSON file of results.")]

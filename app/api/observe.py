@@ -1,6 +1,5 @@
 """The outermost layer: request id, timing, metrics, the log line, and the one place where errors become answers."""
 
-import traceback
 from collections.abc import Collection
 
 import structlog
@@ -9,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import ApiError, Internal, error_response
 from app.api.exchange import Exchange
+from app.telemetry.logs import log_failure
 from app.telemetry.metrics import REQUEST_DURATION
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class Observe:
             exchange.facts["error"] = error.code
             await error_response(error, exchange.request_id)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no caller ever sees internals
-            _report(exchange, error)
+            log_failure(log, "unexpected error", error, request_id=exchange.request_id)
             if not exchange.status:
                 await error_response(Internal(), exchange.request_id)(scope, receive, send)
 
@@ -70,15 +70,3 @@ def _record(exchange: Exchange, method: str) -> None:
         model=exchange.model,
         **exchange.facts,
     )
-
-
-def _report(exchange: Exchange, error: Exception) -> None:
-    """Where it happened, for everybody; an exception's message may quote the intent and is for debug only."""
-    frames = traceback.extract_tb(error.__traceback__)
-    log.error(
-        "unexpected error",
-        request_id=exchange.request_id,
-        error=type(error).__name__,
-        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
-    )
-    log.debug("unexpected error in full", request_id=exchange.request_id, exc_info=error)

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.api import examples
 from app.api.admission import OPEN
 from app.api.errors import (
     ApiError,
@@ -73,16 +74,21 @@ def complete(app: FastAPI) -> dict[str, Any]:
                 operation["security"] = []
             else:
                 for kind in (Unauthorized, TooManyRequests):
-                    content = {"application/json": {"schema": reference}}
                     described = {k: v for k, v in _error(kind).items() if k != "model"}
-                    operation["responses"].setdefault(str(kind.status), described | {"content": content})
+                    described["content"]["application/json"]["schema"] = reference
+                    operation["responses"].setdefault(str(kind.status), described)
             for response in operation["responses"].values():
                 response.setdefault("headers", {}).update(_HEADERS)
     return schema
 
 
 def _error(kind: type[ApiError]) -> dict[str, Any]:
-    described: dict[str, Any] = {"model": ErrorAnswer, "description": _MEANING[kind]}
+    example = {"error": {"code": kind.code, "message": _MEANING[kind], "request_id": examples.ANSWER["request_id"]}}
+    described: dict[str, Any] = {
+        "model": ErrorAnswer,
+        "description": _MEANING[kind],
+        "content": {"application/json": {"example": example}},
+    }
     if kind in (TooManyRequests, NotAvailable):
         described["headers"] = {
             "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}

@@ -1,5 +1,6 @@
 """HTTP below ASGI: what uvicorn answers by itself, in the service's own shape and within limits."""
 
+import asyncio
 import re
 import uuid
 
@@ -11,18 +12,31 @@ from app.telemetry.metrics import REJECTED
 LONGEST_HEAD = 65_536
 """Bytes of request line and headers. The parser below has no limit and would keep them all in memory."""
 
+HEAD_SECONDS = 30.0
+"""In which a new connection, or a request that has begun, must have sent its whole head."""
+
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class JsonProtocol(HttpToolsProtocol):
-    """Refuses endless heads, answers what is not HTTP as JSON, and declines offers of another protocol."""
+    """Refuses endless and endlessly slow heads, answers as JSON what is no HTTP, declines offers of other protocols."""
 
     _head = 0
     _in_head = False
     _between_requests = True
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._have_head()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._between_requests:
+            self._expect_head()
             data = _declined(data)
         super().data_received(data)
         self._head = self._head + len(data) if self._in_head else 0
@@ -36,11 +50,21 @@ class JsonProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._have_head()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._between_requests = True
         super().on_message_complete()
+
+    def _expect_head(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _have_head(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "malformed", msg)
@@ -49,7 +73,7 @@ class JsonProtocol(HttpToolsProtocol):
         request_id = uuid.uuid4().hex
         body = error_body(code, message, request_id)
         head = (
-            f"x-request-id: {request_id}\r\ncontent-type: application/json\r\n"
+            f"x-request-id: {request_id}\r\nserver-timing: total;dur=0\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(STATUS_LINE[status] + head.encode() + body)

@@ -73,7 +73,7 @@ class RecolorBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     intent: Intent = Field(description="The look. White space around it does not count.", examples=["golden hour"])
-    project_id: Id | None = Field(None, description="The project that is edited; decides the experiment's variant.")
+    project_id: Id | None = Field(None, description="The project that is edited.")
     user_id: Id | None = Field(None, description="The user who asks.")
     tools: Annotated[list[ToolName], Field(min_length=1), AfterValidator(_distinct)] | None = Field(
         None,

@@ -17,7 +17,9 @@ class Corpus:
     train: list[Example]
     validation: list[Example]
     extra: list[Example]
-    """Further examples to train on, none of an intent that is validated or tested on."""
+    """Further examples to train on."""
+    judged: frozenset[str] = frozenset()
+    """Folded intents that are validated or tested on: none of them, however it comes about, is trained on."""
 
 
 def read_corpus(
@@ -35,22 +37,21 @@ def read_corpus(
         raise DatasetError(f"{teacher}: {len(train)} training rows, from which {validation} cannot be held out")
     random.Random(seed).shuffle(train)
     held_out, train = train[:validation], train[validation:]
-    seen_only_to_report = {fold(row.intent) for row in rows if row.split == "test"} | {
-        fold(row.intent) for row in held_out
-    }
-    train = [row for row in train if fold(row.intent) not in seen_only_to_report]
+    test = [row for row in rows if row.split == "test"]
+    judged = frozenset(fold(row.intent) for row in held_out + test)
+    train = [row for row in train if fold(row.intent) not in judged]
     known = {fold(row.intent): row for row in train}
     extra: list[Example] = []
     if alternates is not None:
         extra += [row for row in read_dataset(alternates) if fold(row.intent) in known]
     if similar is not None:
-        extra += _similar(similar, known, seen_only_to_report)
+        extra += _similar(similar, known, judged)
     if additions is not None:
-        extra += [row for row in read_dataset(additions) if fold(row.intent) not in seen_only_to_report]
-    return Corpus(train, held_out, extra)
+        extra += [row for row in read_dataset(additions) if fold(row.intent) not in judged]
+    return Corpus(train, held_out, extra, judged)
 
 
-def _similar(path: Path, known: dict[str, Example], forbidden: set[str]) -> list[Example]:
+def _similar(path: Path, known: dict[str, Example], forbidden: frozenset[str]) -> list[Example]:
     """Each similar intent with the teacher's answer to the original, if the original is trained on."""
     examples = []
     for row, where in read_jsonl(path):

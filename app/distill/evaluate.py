@@ -1,7 +1,7 @@
 """How good a student is, through the very code that serves it.
 
 Rows All, r3, r5 (popularity at least 1, 3, 4, standing in for calls), columns per tool (selection, quality,
-final) and overall; beside it validity under both decodings, spurious parameters, tokens and latency.
+final) and overall; beside it validity, spurious parameters, tokens and latency.
 """
 
 import statistics

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 
 from app.distill.dataset import Example
 from app.grade import TOOLS, Grade
+from app.students.named_numbers import STOP
 
 Asked = tuple[str, dict[str, dict[str, object]]]
 """The text of a request and the settings by tool."""
 
-STOP = 40
-"""Units of exposure a stop."""
 NAMES = {
     "exposure": ("exposure", "exposure", "expo"),
     "contrast": ("contrast",),

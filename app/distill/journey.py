@@ -11,14 +11,15 @@ from app.distill.card import model_card
 from app.distill.corpus import Corpus, read_corpus
 from app.distill.dataset import DatasetError, read_dataset
 from app.distill.evaluate import evaluate, grade_intents
-from app.distill.release import Release, add_scores, release
+from app.distill.release import Release, add_scores, draft, publish
 from app.distill.train import Plan, Progress, Trainer
 from app.distill.tune import tune
-from app.students.hf import HFStudent
+from app.students.hf import WEIGHTS, HFStudent
 from app.students.store import read, sha256
 
 BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 LICENCE = "Apache-2.0"
+"""Of the packaged encoder, and so of what is trained from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Journey:
     alternates: Path | None = None
     similar: Path | None = None
     additions: Path | None = None
+    base_model: str = BASE_MODEL
+    licence: str = LICENCE
 
     @property
     def datasets(self) -> list[Path]:
@@ -65,16 +68,16 @@ def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[
     facts = Release(
         name=journey.name,
         version=journey.version,
-        licence=LICENCE,
-        base_model=BASE_MODEL,
+        licence=journey.licence,
+        base_model=journey.base_model,
         datasets={path.name: path for path in journey.datasets},
         training=_training(journey, corpus, trainer),
         thresholds=thresholds,
     )
-    path = release(journey.store, network, trainer.tokenizer, trainer.answers, facts)
+    path = draft(journey.store, network, trainer.tokenizer, trainer.answers, facts)
     say("scoring it on the test split")
     score_release(path, journey.teacher, journey.behaviours)
-    return path
+    return publish(path)
 
 
 def score_release(path: Path, teacher: Path, behaviours: Path) -> None:
@@ -95,9 +98,10 @@ def _begin(journey: Journey) -> None:
     """Note what the run in the folder is of, or see that it is of the same. Raises DatasetError."""
     try:
         datasets = {path.name: sha256(path) for path in journey.datasets}
+        encoder = _encoder_hash(journey)
     except OSError as error:
         raise DatasetError(f"{error.filename}: cannot be read: {error.strerror}") from None
-    whole = {"plan": journey.plan.plain(), "validation": journey.validation, "datasets": datasets}
+    whole = {"plan": journey.plan.plain(), "validation": journey.validation, "datasets": datasets, "encoder": encoder}
     note = journey.folder / "plan.json"
     if note.is_file() and json.loads(note.read_text(encoding="utf-8")) != whole:
         raise DatasetError(f"{note.parent} has a run with another plan or other data; choose another folder")
@@ -105,9 +109,15 @@ def _begin(journey: Journey) -> None:
     note.write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
 
+def _encoder_hash(journey: Journey) -> str:
+    """SHA-256 of the weights that training starts from. Raises OSError."""
+    return sha256(journey.encoder / WEIGHTS)
+
+
 def _training(journey: Journey, corpus: Corpus, trainer: Trainer) -> dict[str, Any]:
     return {
         "command": journey.command,
+        "encoder": _encoder_hash(journey),
         "plan": journey.plan.plain(),
         "examples": len(trainer.examples),
         "validation": len(corpus.validation),

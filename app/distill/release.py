@@ -1,6 +1,7 @@
 """Put a trained student into the model store: weights, tokenizers, manifest with hashes, model card."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from app.students.manifest import Manifest, SlotThresholds
 from app.students.store import MANIFEST, ModelStoreError, read, sha256, write
 
 CARD = "README.md"
+DRAFTS = ".drafts"
+"""Folder beside the students in which a release lies until it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +30,21 @@ class Release:
     thresholds: SlotThresholds
 
 
-def release(
+def draft(
     store: Path,
     network: EncoderDecoderModel,
     reader: PreTrainedTokenizerFast,
     answers: PreTrainedTokenizerFast,
     facts: Release,
 ) -> Path:
-    """Write a new version, whole or not at all. Raises ModelStoreError if it exists."""
-    target = store / "students" / facts.name / str(facts.version)
-    if target.exists():
-        raise ModelStoreError(f"{target} exists; a version is never overwritten, release the next one")
-    draft = target.with_name(f"{facts.version}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    (draft / ANSWERS).mkdir(parents=True)
-    save_network(network, draft)
-    reader.save_pretrained(draft)
-    answers.save_pretrained(draft / ANSWERS)
+    """Write a new version where it can be read and scored, but not yet found. Raises ModelStoreError if it exists."""
+    path = store / "students" / DRAFTS / facts.name / str(facts.version)
+    _require_new(_target(path))
+    shutil.rmtree(path, ignore_errors=True)
+    (path / ANSWERS).mkdir(parents=True)
+    save_network(network, path)
+    reader.save_pretrained(path)
+    answers.save_pretrained(path / ANSWERS)
     manifest = Manifest(
         name=facts.name,
         version=facts.version,
@@ -56,10 +57,21 @@ def release(
         datasets={name: sha256(file) for name, file in facts.datasets.items()},
         training=facts.training,
         scores={},
-        files=_hashes(draft),
+        files=_hashes(path),
     )
-    write(draft, manifest)
-    draft.replace(target)
+    write(path, manifest)
+    return path
+
+
+def publish(path: Path) -> Path:
+    """Put a draft among the students; returns its folder there. Raises ModelStoreError if the version exists."""
+    target = _target(path)
+    _require_new(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    for folder in (path.parent, path.parent.parent):
+        with suppress(OSError):  # other drafts lie there
+            folder.rmdir()
     return target
 
 
@@ -68,6 +80,15 @@ def add_scores(student: Path, scores: dict[str, Any], card: str) -> None:
     manifest = read(student).manifest
     (student / CARD).write_text(card, encoding="utf-8")
     write(student, manifest.model_copy(update={"scores": scores}))
+
+
+def _target(path: Path) -> Path:
+    return path.parent.parent.parent / path.parent.name / path.name
+
+
+def _require_new(target: Path) -> None:
+    if target.exists():
+        raise ModelStoreError(f"{target} exists; a version is never overwritten, release the next one")
 
 
 def _hashes(folder: Path) -> dict[str, str]:

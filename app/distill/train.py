@@ -26,7 +26,7 @@ from app.distill.loss import LossWeights, SlotLoss
 from app.distill.noise import Noise, noisy
 from app.distill.scores import Scores, score
 from app.distill.training_run import TrainingRun
-from app.grade import TOOLS, Grade
+from app.grade import TOOLS, Grade, fold
 from app.grade.codecs import CompactCodec
 from app.grade.codecs.compact import symbol
 from app.students import mini
@@ -167,7 +167,8 @@ class Trainer:
     def _batches(self, rng: random.Random) -> Iterator[list[tuple[str, Grade]]]:
         """Batches of about equal length each, in random order."""
         instructions = self.instructions.draw(self._drawn, rng)
-        examples = [noisy(row.intent, row.grade, self.plan.noise, rng) for row in self.examples + instructions]
+        fresh = [noisy(row.intent, row.grade, self.plan.noise, rng) for row in self.examples + instructions]
+        examples = [(intent, grade) for intent, grade in fresh if fold(intent) not in self.corpus.judged]
         rng.shuffle(examples)
         size, pool = self.plan.batch, self.plan.batch * 20
         batches = []

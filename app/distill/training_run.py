@@ -75,8 +75,12 @@ class TrainingRun:
 
     def prune(self) -> None:
         """Remove the checkpoints that can no longer be the best."""
-        for file in sorted(self.folder.glob("epoch-*.safetensors"))[:-LAST_EPOCHS]:
+        for file in sorted(self.folder.glob("epoch-*.safetensors"), key=_epoch)[:-LAST_EPOCHS]:
             file.unlink()
+
+
+def _epoch(file: Path) -> int:
+    return int(file.stem.rpartition("-")[2])
 
 
 def _write(state: dict[str, Tensor], file: Path) -> None:

@@ -15,7 +15,7 @@ from app.students.manifest import SlotThresholds
 USED = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 NONZERO = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 SHRINK = (0.0, 0.5)
-ALIKE = 0.002
+ALIKE = 0.005
 
 
 @dataclass(frozen=True, slots=True)

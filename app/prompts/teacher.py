@@ -1,7 +1,7 @@
 """What the teacher is told: one chain-of-thought prompt a tool.
 
 The words of a tool (`Words`) are written here; its parameters, ranges and presets come from `app.grade`. A new
-tool needs an entry in `WORDS` and its settings in `EXAMPLE`.
+tool needs an entry in `WORDS` and its settings in `app.grade.example`.
 """
 
 import json
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypedDict
 
-from app.grade import TOOLS, Grade, Slot, ToolSettings, tool_model
+from app.grade import TOOLS, Slot, ToolSettings, tool_model
+from app.grade import example as worked
 
 
 class Message(TypedDict):
@@ -146,30 +147,6 @@ WORDS: Mapping[str, Words] = {
     ),
 }
 
-EXAMPLE_INTENT = "golden hour"
-EXAMPLE = Grade.parse(
-    {
-        "adjust": {
-            "contrast": 10,
-            "brightness": 10,
-            "highlights": 20,
-            "shadows": -10,
-            "saturation": 15,
-            "vibrance": 15,
-            "temperature": 30,
-            "tint": 10,
-        },
-        "selective_adjust": {
-            "red": {"saturation": 20, "luminance": 10},
-            "orange": {"saturation": 30, "luminance": 20},
-            "yellow": {"saturation": 40, "luminance": 30},
-            "green": {"saturation": -20},
-            "cyan": {"saturation": -20},
-        },
-        "filter": {"name": "faded_HighNoon", "intensity": 40},
-    }
-)
-
 _TEMPLATE = """\
 You are the colourist of a mobile video editor. A person types the look that they want for a clip. You cannot see the \
 clip: choose settings that suit ordinary phone footage.
@@ -216,7 +193,7 @@ def messages(tool: str, intent: str) -> list[Message]:
 def system_prompt(tool: str) -> str:
     """Everything the teacher is told about a tool; the same for every request. Raises GradeError for no such tool."""
     model, words = tool_model(tool), WORDS[tool]
-    settings = EXAMPLE.settings(tool)
+    settings = worked.GRADE.settings(tool)
     return _TEMPLATE.format(
         tool=tool,
         purpose=words.purpose,
@@ -224,7 +201,7 @@ def system_prompt(tool: str) -> str:
         parameters="\n".join(_parameters(model.slots(), words.meanings)),
         how=_bullets(words.how),
         not_when=_bullets(f"{case}; or" for case in words.not_when),
-        example_intent=EXAMPLE_INTENT,
+        example_intent=worked.INTENT,
         example=words.example,
         example_json=json.dumps({} if settings is None else changed(settings)),
     )

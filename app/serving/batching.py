@@ -6,17 +6,19 @@ background, and until then calls fail at once.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
+
+import structlog
 
 from app.grade.codecs import Codec
 from app.serving.engine_thread import EngineThread
 from app.serving.prompt_queue import Call, PromptQueue
 from app.settings import Settings
 from app.students import Engine, EngineError, Generation, Prompt
+from app.telemetry.logs import log_failure
 from app.telemetry.metrics import BATCH_SIZE, ENGINE_READY, GENERATED_TOKENS, STAGE_DURATION
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 FAILURES_UNTIL_DEAD = 3
 LONGEST_PAUSE_SECONDS = 60.0
@@ -60,6 +62,7 @@ class BatchedStudent:
         """Load the engine and let it answer once. Raises what the factory raises, and EngineError."""
         thread = await self._load()
         self._life = asyncio.create_task(self._live(thread))
+        self._life.add_done_callback(self._ended)
 
     async def generate(self, prompts: Sequence[Prompt]) -> Generation:
         """Raises EngineError, Overloaded. What is cancelled before its batch begins is not generated."""
@@ -99,6 +102,13 @@ class BatchedStudent:
         finally:
             thread.stop()
 
+    def _ended(self, life: asyncio.Task[None]) -> None:
+        """Nothing may end a life but `close`; if something does, the service must say that it cannot answer."""
+        if not life.cancelled() and (error := life.exception()) is not None:
+            log_failure(log, "the student's batcher ended", error, model=self.model)
+            self._set_ready(False)
+            self._queue.fail("the student's batcher ended")
+
     async def _serve(self, thread: EngineThread) -> None:
         """Answer batch after batch until the engine is dead."""
         failures = 0
@@ -114,7 +124,7 @@ class BatchedStudent:
             prompts = [call.prompts[index] for call, index in batch]
             answers = await thread.generate(prompts, self._stalled_seconds)
         except EngineError as error:
-            log.error("batch of %d prompts failed: model=%s", len(batch), self.model, exc_info=error)
+            log_failure(log, "a batch failed", error, prompts=len(batch), model=self.model)
             for call, _ in batch:
                 self._queue.drop(call)
                 call.fail(str(error))
@@ -138,12 +148,12 @@ class BatchedStudent:
     async def _load_anew(self) -> EngineThread:
         pause = self._restart_seconds
         while True:
-            log.warning("the student is dead and will be loaded anew in %g s: model=%s", pause, self.model)
+            log.warning("the student is dead and will be loaded anew", seconds=pause, model=self.model)
             await asyncio.sleep(pause)
             try:
                 return await self._load()
-            except Exception:
-                log.exception("loading the student anew failed: model=%s", self.model)
+            except Exception as error:  # noqa: BLE001 - whatever loading fails of, it is tried again
+                log_failure(log, "loading the student anew failed", error, model=self.model)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _set_ready(self, ready: bool) -> None:

@@ -35,7 +35,7 @@ class Cascade:
             else:
                 FALLBACKS.labels(tool, verdict.reason, self._student.model).inc()
                 failed[tool] = verdict
-        if failed and self._teacher.ready:
+        if failed and self._teacher.enabled:
             await self._ask_teacher(intent, failed, deadline, timings, report)
         else:
             for tool, verdict in failed.items():

@@ -12,6 +12,8 @@ from app.students import Answer, Engine, EngineError, Prompt
 
 T = TypeVar("T")
 
+STOP_SECONDS = 2.0
+
 _WARM_UP = [Prompt("golden hour", tool) for tool in TOOLS]
 
 
@@ -42,8 +44,13 @@ class EngineThread:
             raise EngineError(f"no answer within {seconds:g} s") from None
 
     def stop(self) -> None:
-        """End the thread after what it is doing."""
+        """End the thread after what it is doing, and wait for it a little.
+
+        A thread that still lets go of a network while the interpreter ends would abort the process.
+        """
         self._jobs.put(None)
+        if not self.stalled:
+            self._thread.join(timeout=STOP_SECONDS)
 
     async def _run(self, job: Callable[[], T]) -> T:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -60,6 +67,8 @@ class EngineThread:
             # The loop is closed when the process ended while this thread was stalled; then nobody waits.
             with suppress(RuntimeError):
                 done.get_loop().call_soon_threadsafe(_settle, done, result, error)
+        # Its memory is wanted by the next one, which is loaded while this object may still be known.
+        self.__dict__.pop("_engine", None)
 
     def _load(self) -> Engine:
         self._engine = self._factory()

@@ -76,7 +76,11 @@ class Recolorer:
     ) -> dict[str, Verdict]:
         """A verdict on each tool, shared with every request that asks the same meanwhile."""
 
+        own: set[str] = set()
+
         async def work(fresh: Sequence[str], settle: Callable[[str, Verdict], None]) -> None:
+            own.update(fresh)
+
             async def report(tool: str, verdict: Verdict) -> None:
                 # Kept before it is settled: nobody may find it neither in the cache nor in flight.
                 if isinstance(verdict, Decided):
@@ -88,6 +92,11 @@ class Recolorer:
 
         try:
             verdicts = await self._flights.join(list(keys.values()), work)
+            # Another request's time may have run out, which began earlier than this one.
+            while (late := [key for key in keys.values() if _timed_out(verdicts[key]) and key not in own]) and (
+                deadline.remaining() > 0
+            ):
+                verdicts |= await self._flights.join(late, work)
         except Overloaded:
             REJECTED.labels("queue").inc()
             raise
@@ -112,3 +121,7 @@ class Recolorer:
             variant=CONTROL,
             timings_ms=timings.milliseconds(),
         )
+
+
+def _timed_out(verdict: Verdict) -> bool:
+    return isinstance(verdict, Failed) and verdict.reason == "timeout"

@@ -1,6 +1,7 @@
 """Students of the Hugging Face `transformers` library, on this process's CPU or GPU."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -26,6 +27,10 @@ LOADED = (CONFIG, WEIGHTS, TOKENIZER, f"{ANSWERS}/{TOKENIZER}")
 READ = ("pad_token", "unk_token", "cls_token", "sep_token")
 WRITTEN = ("pad_token",)
 """Special tokens without which a tokenizer cannot read intents, or write answers."""
+
+
+ALONE = 2
+"""Intents that one thread answers. Several would gain them little, and wait for each other where cores are shared."""
 
 
 class HFStudent:
@@ -75,7 +80,7 @@ class HFStudent:
 
     def _answer(self, readings: Sequence[Reading]) -> list[dict[str, str]]:
         batch = self._reader.batch(readings)
-        with torch.inference_mode():
+        with torch.inference_mode(), _threads(1 if len(readings) <= ALONE else torch.get_num_threads()):
             logits = self._forward(*batch)
             if self.decoding == "free":
                 return self._decoder.free(logits)
@@ -85,6 +90,16 @@ class HFStudent:
         if answer is None:
             return Answer(None)
         return Answer(answer[prompt.tool], tokens=answer[prompt.tool].count("<"))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_network(path: Path, manifest: Manifest) -> EncoderDecoderModel:

@@ -21,7 +21,7 @@ from app.students.slots import answer_tokens
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def build(encoder: Path, layers: int = 2, feed_forward: int = 1536) -> EncoderDecoderModel:
+def build(encoder: Path, layers: int = 2, feed_forward: int = 768) -> EncoderDecoderModel:
     """An untrained student on the BERT in the folder `encoder`, with the vocabulary of `typed_vocabulary`."""
     bert = BertModel.from_pretrained(encoder, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
     kept = list(typed_vocabulary(encoder).values())

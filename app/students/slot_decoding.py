@@ -1,30 +1,31 @@
 """From the distribution of every slot to answers.
 
 `constrained`: a slot takes only what the grammar allows. A tool is used, and a number is set at all, when
-its probability passes a threshold; a tool that names a preset, when that it is used and by this name does: a preset
-that is a guess among many is worse than none; a number that is set is the *expected* value of its distribution, which
+its probability passes a threshold. For a tool that names a preset it is the probability of this preset or a variant of
+it: a guess among many would be worse than none. A number that is set is the *expected* value of its distribution, which
 fits the metric and the eye better than the single likeliest one, on a grid of 5. A number that the request
-names is met exactly by the setting whose expectation lies nearest and close to it, or by the one setting of an answer
-to a request with one number: "contrast +17" leaves only the sign to the student.
+names is met exactly: by the setting whose expectation lies nearest and close to it, or, where the request names as many
+numbers as the answer sets, each by one. "contrast +17" leaves only the sign to the student.
 `free`: the likeliest token of the whole vocabulary in each slot, whatever the grammar says.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import permutations
 
 import torch
 from torch import Tensor
 
+from app.grade import TOOLS
 from app.students.manifest import SlotThresholds
+from app.students.named_numbers import NamedNumber, named_numbers
 from app.students.slots import SlotTable
 
 GRID = 5
 # How far, relative to it, the expectation may lie from a number in the request to be taken for it.
 NEAR = 0.3
-# A number on the parameter's own scale: no year, decade, time, fraction, and no count of something else.
-_NUMBER = re.compile(
-    r"(?<![\w.,:/])[+-]?(\d{1,3})(?![\w:/]|[.,]\d| ?(?:stops?|ev|k|mm|pm|am|x|times)\b)", re.IGNORECASE
-)
+MATCHED = 5
+"""Up to so many numbers are tried in every order."""
 
 
 class SlotDecoder:
@@ -47,6 +48,8 @@ class SlotDecoder:
             nonzero[slots] = thresholds.nonzero.get(tool, 0.5)
         self._nonzero = nonzero
         self._shrink = thresholds.shrink
+        self._kin = _kinship(self.tokens)
+        self._exposure = [slot.name for model in TOOLS.values() for slot in model.slots()].index("exposure")
 
     def constrained(self, logits: Tensor, intents: Sequence[str]) -> list[dict[str, str]]:
         """Answers by tool for each row of [B, S, V]; always inside the grammar."""
@@ -67,18 +70,31 @@ class SlotDecoder:
             # A tool that is used sets at least its likeliest parameter.
             numbers = is_set[:, slots].masked_fill(self._named[slots], -1)
             kept[:, slots].scatter_(1, numbers.argmax(-1, keepdim=True), True)
-        likeliest, names = probability.max(-1)
-        of_name = likeliest.masked_fill(~self._named, 1)
+        names = probability.argmax(-1)
+        of_name = (probability @ self._kin).amax(-1).masked_fill(~self._named, 1)
         sure = used * torch.stack([of_name[:, slots].prod(-1) for slots in self.table.tools.values()], -1)
-        columns = ((sure >= self._used).tolist(), kept.tolist(), expected.tolist(), names.tolist(), intents)
+        columns = (
+            (sure >= self._used).tolist(),
+            kept.tolist(),
+            expected.tolist(),
+            names.tolist(),
+            probability,
+            intents,
+        )
         return [self._row(*row) for row in zip(*columns, strict=True)]
 
     def _row(
-        self, used: list[bool], kept: list[bool], expected: list[float], names: list[int], intent: str
+        self,
+        used: list[bool],
+        kept: list[bool],
+        expected: list[float],
+        names: list[int],
+        probability: Tensor,
+        intent: str,
     ) -> dict[str, str]:
         given = {tool: slots for (tool, slots), is_used in zip(self.table.tools.items(), used, strict=True) if is_used}
         numbers = {slot: expected[slot] for slots in given.values() for slot in self._numbers(slots) if kept[slot]}
-        exact = self._exact(numbers, [int(found) for found in _NUMBER.findall(intent)])
+        exact = self._exact(numbers, probability, [number for number in named_numbers(intent) if number.value])
         answer = dict.fromkeys(self.table.tools, self.tokens[self.table.unused])
         for tool, slots in given.items():
             answer[tool] = "".join(
@@ -94,16 +110,40 @@ class SlotDecoder:
     def _numbers(self, slots: slice) -> list[int]:
         return [slot for slot in range(slots.start, slots.stop) if not self._named[slot]]
 
-    def _exact(self, numbers: dict[int, float], asked: list[int]) -> dict[int, int]:
-        """The values of the slots that meet a number of the request; a number is met by one slot, the nearest."""
-        is_plain = len(asked) == len(numbers) == 1 and not any(self._is_of_named_tool(slot) for slot in numbers)
+    def _exact(self, numbers: dict[int, float], probability: Tensor, asked: list[NamedNumber]) -> dict[int, int]:
+        """The values of the slots that meet a number of the request; a number is met by one slot.
+
+        Stops are met by the exposure. Where the request names as many numbers as the answer sets, each is met by the
+        slot that it fits best; otherwise by the nearest, if that is near.
+        """
+        exact = {}
+        if self._exposure in numbers:
+            for stops in (number for number in asked if number.is_stops):
+                exact[self._exposure] = self._meant(self._exposure, numbers[self._exposure], stops)
+        free = {slot: expected for slot, expected in numbers.items() if slot not in exact}
+        plain = [number for number in asked if not number.is_stops]
+        if len(plain) == len(free) <= MATCHED and not any(self._is_of_named_tool(slot) for slot in free):
+            return exact | self._matched(free, probability, plain)
+        return exact | self._nearest(free, plain)
+
+    def _matched(self, free: dict[int, float], probability: Tensor, asked: list[NamedNumber]) -> dict[int, int]:
+        """Each number by its own slot, so that the distributions lie as close to the numbers as they can."""
+
+        def deviation(slots: tuple[int, ...]) -> float:
+            values = [self._meant(slot, free[slot], number) for slot, number in zip(slots, asked, strict=True)]
+            away = (self.table.numbers[list(slots)] - torch.tensor(values)[:, None]).abs()
+            return float((probability[list(slots)] * away).sum())
+
+        best = min(permutations(free), key=deviation) if len(free) > 1 else tuple(free)
+        return {slot: self._meant(slot, free[slot], number) for slot, number in zip(best, asked, strict=True)}
+
+    def _nearest(self, free: dict[int, float], asked: list[NamedNumber]) -> dict[int, int]:
         pairs = []
-        for slot, expected in numbers.items():
+        for slot, expected in free.items():
             for index, number in enumerate(asked):
-                value = min(number, int(self.table.scale[slot]))
-                distance = abs(value - abs(expected))
-                if value and (is_plain or distance <= NEAR * value):
-                    pairs.append((distance, slot, index, value if expected > 0 else -value))
+                value = self._meant(slot, expected, number)
+                if (distance := abs(value - expected)) <= NEAR * abs(value):
+                    pairs.append((distance, slot, index, value))
         exact: dict[int, int] = {}
         met: set[int] = set()
         for _, slot, index, value in sorted(pairs):
@@ -111,6 +151,10 @@ class SlotDecoder:
                 exact[slot] = value
                 met.add(index)
         return exact
+
+    def _meant(self, slot: int, expected: float, number: NamedNumber) -> int:
+        """The number in the range of the slot; its sign is the student's reading of the words."""
+        return min(number.value, int(self.table.scale[slot])) * (1 if expected > 0 else -1)
 
     def _is_of_named_tool(self, slot: int) -> bool:
         own = next(slots for slots in self.table.tools.values() if slots.start <= slot < slots.stop)
@@ -134,6 +178,12 @@ class SlotDecoder:
                 answer[tool] = "".join(self.tokens[index] for index in ids)
             answers.append(answer)
         return answers
+
+
+def _kinship(tokens: Sequence[str]) -> Tensor:
+    """Which symbols are variants of one preset ("teal_and_orange_1" to 6) and count together, float [V, V]."""
+    stems = [re.sub(r"_\d+>$", ">", token) for token in tokens]
+    return torch.tensor([[float(a == b) for b in stems] for a in stems])
 
 
 def on_grid(value: float) -> int:

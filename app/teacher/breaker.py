@@ -1,5 +1,6 @@
 """The circuit breaker: after failures in a row calls stop for a while, then one probe decides."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ class Breaker:
         self._failures = 0
         self._opened_at: float | None = None
         self._probe: Attempt | None = None
+        self._no_probe = asyncio.Event()
+        self._no_probe.set()
         TEACHER_BREAKER_OPEN.set(0)
 
     @property
@@ -41,6 +44,11 @@ class Breaker:
         """Whether a call would not be let through now."""
         return self.is_open or self._probe is not None
 
+    async def probed(self) -> None:
+        """Return when no probe is under way: at once, or with its verdict."""
+        while self._probe is not None:
+            await self._no_probe.wait()
+
     @contextmanager
     def attempt(self) -> Iterator[Attempt | None]:
         """The way through for one call, None where it is refused. A call without a verdict changes nothing."""
@@ -51,11 +59,13 @@ class Breaker:
         is_probe = self._opened_at is not None
         if is_probe:
             self._probe = attempt
+            self._no_probe.clear()
         try:
             yield attempt
         finally:
             if is_probe:
                 self._probe = None
+                self._no_probe.set()
             # A call from before the opening that ends during it has nothing new to say.
             if attempt.server_works is not None and is_probe == (self._opened_at is not None):
                 self._judge(attempt.server_works)

@@ -101,12 +101,9 @@ class Teacher:
         """One call, if the breaker, a free slot and the time allow it. The slot is held only while it runs."""
         refused = Failure("breaker_open", "the circuit breaker is open", passing=False)
         no_time = Failure("no_time", "too little time for a call", passing=False)
-        if self._breaker.refuses:
+        if self._breaker.is_open:
             return refused
-        try:
-            async with asyncio.timeout_at(deadline - self._settings.teacher_typical_seconds):
-                await self._slots.acquire()
-        except TimeoutError:
+        if not await self._enter(deadline):
             return no_time
         try:
             if not self._fits(deadline):
@@ -125,6 +122,20 @@ class Teacher:
             raise
         finally:
             self._slots.release()
+
+    async def _enter(self, deadline: float) -> bool:
+        """Take a slot, and wait for the verdict of a probe that is under way; False where that takes too long."""
+        try:
+            async with asyncio.timeout_at(deadline - self._settings.teacher_typical_seconds):
+                await self._slots.acquire()
+                try:
+                    await self._breaker.probed()
+                except BaseException:
+                    self._slots.release()
+                    raise
+        except TimeoutError:
+            return False
+        return True
 
     def _fits(self, deadline: float) -> bool:
         """Whether a call begun now would typically be answered before `deadline`."""

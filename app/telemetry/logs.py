@@ -5,6 +5,8 @@ The text of an intent is logged at debug only, keys and headers never.
 
 import logging
 import sys
+import traceback
+from typing import Any
 
 import structlog
 
@@ -49,6 +51,14 @@ def configure(level: str) -> None:
     root.setLevel(max(LEVELS[level], logging.WARNING))
     logging.getLogger("app").setLevel(LEVELS[level])
     logging.captureWarnings(True)
+
+
+def log_failure(log: Any, event: str, error: BaseException, **facts: object) -> None:
+    """Where it happened, for everybody; an exception's message may quote an intent and is for debug only."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    log.error(event, error=type(error).__name__, frames=where, **facts)
+    log.debug(f"{event}, in full", exc_info=error, **facts)
 
 
 def _without_colour(

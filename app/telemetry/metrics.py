@@ -10,7 +10,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0
 
 REQUEST_DURATION = Histogram(
     "recolor_request_duration_seconds",
-    "Time from the request's first byte to the last byte of the answer.",
+    "Time from the end of the request's head to the last byte of the answer.",
     ["route", "status", "variant", "model"],
     buckets=_SECONDS,
 )

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from socket import socket
+from time import sleep
 
 import pytest
 
+from app.api import protocol
 from app.api.protocol import LONGEST_HEAD
 from tests.api.service import Service, assert_error, read_response, served, until
 from tests.serving.helpers import Counted
@@ -119,6 +121,31 @@ def test_endless_headers_are_refused(service: Service) -> None:
         connection.sendall(start + b"x" * (LONGEST_HEAD + 1 - len(start)))
         assert_error(read_response(connection), 431, "too_large")
     assert service.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost:"])
+@pytest.mark.parametrize("before", [False, True], ids=["first request", "second request"])
+def test_a_head_that_does_not_come_ends_the_connection(
+    service: Service, monkeypatch: pytest.MonkeyPatch, sent: bytes, before: bool
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+    with service.connect() as connection:
+        if before:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_response(connection).status_code == 200
+            sent = sent or b"G"  # an idle connection is kept: that is another time-out
+        connection.sendall(sent)
+        assert receive_all(connection) == b""
+
+
+def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    with served() as service, service.connect() as connection:
+        service.engine.gate.clear()
+        service.post_bare(connection, "dusk")
+        sleep(0.6)
+        service.engine.gate.set()
+        assert read_response(connection).status_code == 200
 
 
 def receive_all(connection: socket) -> bytes:

@@ -311,4 +311,4 @@ def test_train_refuses_a_name_before_it_trains() -> None:
 def test_evaluate_refuses_a_missing_folder_before_it_scores(tmp_path: Path) -> None:
     result = CliRunner().invoke(command_line.cli, ["evaluate", "--json", str(tmp_path / "none" / "x.json")])
     assert result.exit_code == 2
-    assert "there is no folder" in result.stderr
+    assert "lies in none" in result.stderr

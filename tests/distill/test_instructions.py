@@ -8,8 +8,9 @@ import pytest
 
 from app.distill import instructions
 from app.distill.dataset import Example
-from app.distill.instructions import STOP, Instructions
+from app.distill.instructions import Instructions
 from app.grade import TOOLS, Grade
+from app.students.named_numbers import STOP
 
 DRAWS = 3000
 NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")

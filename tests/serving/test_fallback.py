@@ -89,8 +89,8 @@ async def test_when_the_teacher_fails_too_its_reason_stands_and_the_other_tools_
     assert fallbacks.growth == 2
 
 
-@pytest.mark.parametrize("teacher", [absent(), ScriptedTeacher(ready=False)])
-async def test_without_a_teacher_the_students_reason_stands(teacher: ScriptedTeacher) -> None:
+async def test_without_a_teacher_the_students_reason_stands() -> None:
+    teacher = absent()
     async with recolorer_of(weak("filter"), teacher) as recolorer:
         answer = await recolorer.recolor(ask("dusk"))
     assert answer.failed == {"filter": "schema"}
@@ -105,9 +105,18 @@ async def test_when_nobody_can_answer_the_service_is_unavailable() -> None:
     assert refused.value.failed == dict.fromkeys(TOOLS, "teacher_error")
 
 
-async def test_a_text_that_the_student_cannot_read_may_succeed_later_when_the_teacher_only_failed() -> None:
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        ScriptedTeacher(refusals={"adjust": "timeout"}),
+        ScriptedTeacher(refusals={"adjust": "teacher_error"}, ready=False),  # its breaker is open
+    ],
+)
+async def test_a_text_that_the_student_cannot_read_may_succeed_later_when_the_teacher_only_failed(
+    teacher: ScriptedTeacher,
+) -> None:
     engine = ScriptedEngine(script={("日暮れ", "adjust"): UNREADABLE})
-    async with recolorer_of(engine, ScriptedTeacher(refusals={"adjust": "timeout"})) as recolorer:
+    async with recolorer_of(engine, teacher) as recolorer:
         with pytest.raises(Unavailable):
             await recolorer.recolor(ask("日暮れ", "adjust"))
 

@@ -7,6 +7,7 @@ from app.serving import MemoryCache, Overloaded, RecolorRequest, Unavailable
 from app.students import Answer, EngineError
 from tests.serving.engines import TOKENS, ScriptedEngine, look
 from tests.serving.helpers import Counted, ask, eventually, metric, recolorer_of
+from tests.serving.teachers import ScriptedTeacher
 
 EVERY = list(TOOLS)
 
@@ -274,3 +275,18 @@ async def test_hundreds_of_concurrent_requests_all_get_their_own_answer() -> Non
         assert answer.tools == {tool: look(intent, tool) for tool in TOOLS}
     assert sum(len(batch) for batch in engine.batches) == 900
     assert max(len(batch) for batch in engine.batches) == 96
+
+
+async def test_who_joins_late_has_its_own_deadline() -> None:
+    engine, teacher = ScriptedEngine(script={("winter", "filter"): Answer(None)}), ScriptedTeacher()
+    teacher.gate.clear()
+    async with recolorer_of(engine, teacher, deadline_seconds=2) as recolorer:
+        first = asyncio.create_task(recolorer.recolor(ask("winter", "filter")))
+        await asyncio.sleep(1)
+        second = asyncio.create_task(recolorer.recolor(ask("winter", "filter")))
+        with pytest.raises(Unavailable):
+            await first
+        assert not second.done()
+        teacher.gate.set()
+        assert (await second).sources == {"filter": "teacher"}
+    assert len(teacher.calls) == 2

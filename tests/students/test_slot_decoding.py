@@ -220,8 +220,35 @@ def test_a_preset_is_the_likeliest_and_used_if_it_is_likely_by_this_name(thresho
 def test_of_several_parameters_those_near_a_number_in_the_request_meet_it(
     intent: str, expected: float, value: int
 ) -> None:
-    found = sure_of(adjust(contrast=1, exposure=10), but={"adjust.contrast": expecting(expected)})
-    assert decoded(found, intent) == adjust(contrast=value, exposure=10)
+    found = sure_of(adjust(contrast=1, exposure=10, bloom=70), but={"adjust.contrast": expecting(expected)})
+    assert decoded(found, intent) == adjust(contrast=value, exposure=10, bloom=70)
+
+
+@pytest.mark.parametrize(
+    ("intent", "expected", "met"),
+    [
+        # as many numbers as settings: each has its own, however far
+        ("contrast 80, bloom 11", {"contrast": 40, "bloom": 30}, {"contrast": 80, "bloom": 11}),
+        ("bloom 11, contrast 80", {"contrast": 40, "bloom": 30}, {"contrast": 80, "bloom": 11}),
+        ("contrast -80, bloom 11", {"contrast": -40, "bloom": 30}, {"contrast": -80, "bloom": 11}),
+        ("20, 45 and 90", {"contrast": 90, "bloom": 30, "tint": 70}, {"contrast": 90, "bloom": 20, "tint": 45}),
+        ("contrast 300, bloom 5", {"contrast": 60, "bloom": 30}, {"contrast": 100, "bloom": 5}),
+        # a zero asks for nothing that is set
+        ("contrast 80, bloom 0", {"contrast": 40}, {"contrast": 80}),
+        # more numbers than settings, or fewer: only what is near
+        ("contrast 80, bloom 11", {"contrast": 40}, {"contrast": 40}),
+        ("contrast 80", {"contrast": 40, "bloom": 30}, {"contrast": 40, "bloom": 30}),
+        # a number is met once
+        ("contrast 41", {"contrast": 40, "bloom": 45}, {"contrast": 41, "bloom": 45}),
+        # stops are exposure, whatever else is set
+        ("exposure -1 stop", {"exposure": -65}, {"exposure": -40}),
+        ("half a stop brighter, bloom 11", {"exposure": 65, "bloom": 30}, {"exposure": 20, "bloom": 11}),
+        ("3 stops over", {"exposure": 65}, {"exposure": 100}),
+        ("one stop more contrast", {"contrast": 65}, {"contrast": 65}),
+    ],
+)
+def test_numbers_and_settings_are_matched(intent: str, expected: dict[str, int], met: dict[str, int]) -> None:
+    assert decoded(sure_of(adjust(**expected)), intent) == adjust(**met)
 
 
 @pytest.mark.parametrize(

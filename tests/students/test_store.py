@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from app.distill.release import Release, release
+from app.distill.release import DRAFTS, Release, draft, publish
 from app.students.hf import ANSWERS, load_network
 from app.students.manifest import SlotThresholds
 from app.students.store import MANIFEST, ModelStore, ModelStoreError, read
@@ -97,10 +97,14 @@ def test_versions_are_listed_by_number(tiny: Tiny, store: ModelStore) -> None:
 
 
 def test_what_a_killed_release_left_is_no_student_and_is_replaced(tiny: Tiny, store: ModelStore) -> None:
-    shutil.copytree(store.students / "tiny" / "1", store.students / "tiny" / "2.part")
+    left = store.students / DRAFTS / "tiny" / "2"
+    shutil.copytree(store.students / "tiny" / "1", left)
+    (left / "left-over").touch()
     assert [stored.manifest.model for stored in store] == ["tiny@1"]
-    again(tiny, store, version=2).joinpath("config.json").stat()
-    assert not (store.students / "tiny" / "2.part").exists()
+    released = again(tiny, store, version=2)
+    assert [stored.manifest.model for stored in store] == ["tiny@1", "tiny@2"]
+    assert not (released / "left-over").exists()
+    assert not (store.students / DRAFTS).exists()
 
 
 def again(tiny: Tiny, store: ModelStore, version: int) -> Path:
@@ -108,7 +112,7 @@ def again(tiny: Tiny, store: ModelStore, version: int) -> Path:
     facts = Release("tiny", version, "Apache-2.0", "none", {}, {}, SlotThresholds())
     network = load_network(tiny.path, tiny.stored.manifest)
     reader, answers = (PreTrainedTokenizerFast.from_pretrained(path) for path in (tiny.path, tiny.path / ANSWERS))
-    return release(store.students.parent, network, reader, answers, facts)
+    return publish(draft(store.students.parent, network, reader, answers, facts))
 
 
 # Finding

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from app.distill.journey import Journey, travel
-from app.distill.release import Release, release
+from app.distill.release import Release, draft, publish
 from app.distill.train import Plan
 from app.settings import Settings
 from app.students import mini
@@ -109,7 +109,7 @@ def make_loud(tiny: Tiny, folder: Path) -> Tiny:
                 weight.normal_(0, 1.5 / weight.shape[1] ** 0.5)
     facts = Release("loud", 1, "Apache-2.0", "none", {}, {}, tiny.stored.manifest.thresholds)
     reader, answers = (PreTrainedTokenizerFast.from_pretrained(path) for path in (tiny.path, tiny.path / ANSWERS))
-    release(loud.store, network, reader, answers, facts)
+    publish(draft(loud.store, network, reader, answers, facts))
     return loud
 
 

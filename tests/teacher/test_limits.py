@@ -30,12 +30,27 @@ async def test_the_breaker_opens_lets_one_probe_through_and_closes(
     assert len(server.calls) == 3
 
     await until(lambda: teacher.ready)
-    answers = await asyncio.gather(
-        *(teacher.answer("winter", "filter", PATIENT) for _ in range(5)), return_exceptions=True
-    )
-    assert sum(isinstance(answer, TeacherError) for answer in answers) == 4
-    assert len(server.calls) == 4, "only the probe was sent, and no one waited for its slot"
-    assert (await teacher.answer("winter", "filter", PATIENT)).settings is not None
+    answers = await asyncio.gather(*(teacher.answer("winter", "filter", PATIENT) for _ in range(5)))
+    assert all(answer.settings is not None for answer in answers)
+    assert len(server.calls) == 8
+
+
+@pytest.mark.parametrize(("probe", "calls"), [(Say(WINTER.text, delay=0.3), 4), (Fail(500, delay=0.3), 2)])
+async def test_who_comes_during_a_probe_waits_for_its_verdict(
+    server: OpenAIServer, make_teacher: MakeTeacher, probe: Say | Fail, calls: int
+) -> None:
+    """The tools of one request come together: the first is the probe, and the others are not to suffer for it."""
+    server.reply("filter", Fail(500), probe, WINTER)
+    teacher = make_teacher(retries=0, breaker_failures=1, breaker_seconds=0.1)
+    await reason_of(teacher)
+    await until(lambda: teacher.ready)
+    asked = [asyncio.create_task(teacher.answer("winter", "filter", PATIENT)) for _ in range(3)]
+    await until(lambda: len(server.calls) == 2)
+    await asyncio.sleep(0.1)
+    assert len(server.calls) == 2, "nobody else is sent before the verdict"
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert len(server.calls) == calls
+    assert sum(isinstance(answer, TeacherError) for answer in answers) == (0 if calls == 4 else 3)
 
 
 async def test_a_retry_does_not_go_through_an_open_breaker(server: OpenAIServer, make_teacher: MakeTeacher) -> None:

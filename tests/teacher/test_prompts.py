@@ -5,7 +5,8 @@ import json
 import pytest
 
 from app.grade import TOOLS, GradeError
-from app.prompts.teacher import EXAMPLE, WORDS, messages, system_prompt
+from app.grade.example import GRADE as EXAMPLE
+from app.prompts.teacher import WORDS, messages, system_prompt
 from app.teacher.reading import read
 
 

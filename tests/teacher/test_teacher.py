@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from app.grade import TOOLS, Filter
-from app.prompts.teacher import EXAMPLE, changed, system_prompt
+from app.grade.example import GRADE as EXAMPLE
+from app.prompts.teacher import changed, system_prompt
 from app.settings import Settings
 from app.teacher import Teacher
 from app.teacher.call import MAX_TOKENS
