@@ -16,7 +16,7 @@ from app import cli as command_line
 from app.grade import TOOLS, Grade
 from tests.students.tiny import TEST, Tiny, write_lines
 
-COMMANDS = ["serve", "grade", "train", "evaluate", "models", "models list", "models verify"]
+COMMANDS = ["serve", "grade", "apply", "lut", "train", "evaluate", "models", "models list", "models verify"]
 
 
 @pytest.fixture(autouse=True)
