@@ -71,17 +71,13 @@ class SlotDecoder:
             numbers = is_set[:, slots].masked_fill(self._named[slots], -1)
             kept[:, slots].scatter_(1, numbers.argmax(-1, keepdim=True), True)
         names = probability.argmax(-1)
-        of_name = (probability @ self._kin).amax(-1).masked_fill(~self._named, 1)
-        sure = used * torch.stack([of_name[:, slots].prod(-1) for slots in self.table.tools.values()], -1)
-        columns = (
-            (sure >= self._used).tolist(),
-            kept.tolist(),
-            expected.tolist(),
-            names.tolist(),
-            probability,
-            intents,
-        )
-        return [self._row(*row) for row in zip(*columns, strict=True)]
+        sure = used.clone()
+        for column, slots in enumerate(self.table.tools.values()):
+            for slot in range(slots.start, slots.stop):
+                if self._named[slot]:
+                    sure[:, column] *= (probability[:, slot] @ self._kin).amax(-1)
+        columns = ((sure >= self._used).tolist(), kept.tolist(), expected.tolist(), names.tolist())
+        return [self._row(*row) for row in zip(*columns, probability, intents, strict=True)]
 
     def _row(
         self,
@@ -154,7 +150,7 @@ class SlotDecoder:
 
     def _meant(self, slot: int, expected: float, number: NamedNumber) -> int:
         """The number in the range of the slot; its sign is the student's reading of the words."""
-        return min(number.value, int(self.table.scale[slot])) * (1 if expected > 0 else -1)
+        return min(number.value, int(self.table.scale[slot])) * (1 if expected >= 0 else -1)
 
     def _is_of_named_tool(self, slot: int) -> bool:
         own = next(slots for slots in self.table.tools.values() if slots.start <= slot < slots.stop)

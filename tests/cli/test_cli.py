@@ -14,22 +14,10 @@ from typer.testing import CliRunner
 from app import __version__
 from app import cli as command_line
 from app.grade import TOOLS, Grade
+from tests.cli.conftest import recolor
 from tests.students.tiny import TEST, Tiny, write_lines
 
 COMMANDS = ["serve", "grade", "apply", "lut", "train", "evaluate", "models", "models list", "models verify"]
-
-
-@pytest.fixture(autouse=True)
-def _environment(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny student is the default; a busy machine may take its time; tables are as wide as they need to be."""
-    for name in [name for name in os.environ if name.startswith("RECOLOR_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("RECOLOR_MODEL_STORE", str(tiny.store))
-    monkeypatch.setenv("RECOLOR_MODEL", tiny.model)
-    monkeypatch.setenv("RECOLOR_THREADS", "1")
-    monkeypatch.setenv("RECOLOR_STUDENT_SECONDS", "120")
-    monkeypatch.setenv("RECOLOR_DEADLINE_SECONDS", "240")
-    monkeypatch.setattr(command_line.out, "width", 160)
 
 
 @pytest.fixture
@@ -39,10 +27,6 @@ def store(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(tiny.store, copy)
     monkeypatch.setenv("RECOLOR_MODEL_STORE", str(copy))
     return copy
-
-
-def recolor(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(command_line.cli, [str(argument) for argument in arguments])
 
 
 def refused(result: Result, *words: str, code: int = 1) -> None:

@@ -1,35 +1,16 @@
 """`recolor apply` and `recolor lut`, against a real (tiny) student and real files."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
 from PIL import Image
-from typer.testing import CliRunner
 
-from app import cli as command_line
 from app.render import cube
-from tests.students.tiny import Tiny
+from tests.cli.conftest import recolor
 
 WARM = {"adjust": {"temperature": 40}}
-
-
-@pytest.fixture(autouse=True)
-def _environment(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("RECOLOR_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("RECOLOR_MODEL_STORE", str(tiny.store))
-    monkeypatch.setenv("RECOLOR_MODEL", tiny.model)
-    monkeypatch.setenv("RECOLOR_STUDENT_SECONDS", "120")
-    monkeypatch.setenv("RECOLOR_DEADLINE_SECONDS", "240")
-    monkeypatch.setenv("COLUMNS", "200")
-
-
-def recolor(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(command_line.cli, [str(argument) for argument in arguments])
 
 
 def photo(file: Path) -> Path:
