@@ -8,6 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from app import cli as command_line
+from app.cli import console
 from tests.students.tiny import Tiny
 
 
@@ -22,7 +23,7 @@ def _environment(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOLOR_STUDENT_SECONDS", "120")
     monkeypatch.setenv("RECOLOR_DEADLINE_SECONDS", "240")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(command_line.out, "width", 160)
+    monkeypatch.setattr(console.out, "width", 160)
 
 
 def recolor(*arguments: str | Path) -> Result:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from app import __version__
 from app import cli as command_line
+from app.cli import looks
 from app.grade import TOOLS, Grade
 from tests.cli.conftest import recolor
 from tests.students.tiny import TEST, Tiny, write_lines
@@ -95,9 +96,9 @@ def test_the_table_shows_what_the_json_says(loud: Tiny, monkeypatch: pytest.Monk
 
 
 def test_a_bar_shows_how_far_a_number_is_from_neutral() -> None:
-    half = command_line.BAR // 2
+    half = looks.BAR // 2
     for value, drawn in ((100, half), (-100, half), (50, half // 2), (1, 1), (-1, 1)):
-        bar = command_line._bar(value, 100)
+        bar = looks._bar(value, 100)
         left, right = bar.split("│")
         assert (right if value > 0 else left).count("█") == drawn
         assert (left if value > 0 else right).count("█") == 0

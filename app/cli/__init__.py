@@ -1,0 +1,44 @@
+"""The command line. Here the parts are wired together, no more; one module a group of commands."""
+
+from typing import Annotated
+
+import typer
+
+from app import __version__
+from app.cli.console import settings_of
+from app.cli.looks import grade
+from app.cli.models import models
+from app.cli.pictures import apply, lut
+from app.cli.training import evaluate, train
+from app.main import serve as serve_forever
+
+cli = typer.Typer(
+    help="A typed look in, the settings of three editing tools out. Settings come from RECOLOR_… variables.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@cli.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="RECOLOR_PORT, or 8000")] = None,
+) -> None:
+    """Serve POST /recolor until interrupted."""
+    serve_forever(settings_of() if port is None else settings_of(port=port))
+
+
+for command in (grade, apply, lut, train, evaluate):
+    cli.command()(command)
+cli.add_typer(models, name="models")
+
+
+@cli.callback(invoke_without_command=True)
+def _version(show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    cli()

@@ -1,0 +1,56 @@
+"""What all commands share: where they write, settings, progress, and known errors as one line."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.main import StartError
+from app.serving import Unavailable
+from app.settings import CHECKOUT, Settings
+from app.students import EngineError, ModelStoreError
+
+DATASETS = CHECKOUT / "model_store" / "datasets"
+
+out, err = Console(), Console(stderr=True)
+
+Model = Annotated[str, typer.Option(help="The student, name@version.", show_default="RECOLOR_MODEL")]
+
+
+def settings_of(**changes: Any) -> Settings:
+    """Raises typer.Exit with the variable's name when a setting is wrong."""
+    try:
+        return Settings(**changes)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+            name = "_".join(str(part) for part in problem["loc"])
+            err.print(f"recolor: RECOLOR_{name.upper()}: {problem['msg']}", markup=False)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Known errors as one line, without a traceback."""
+    from app.distill.dataset import DatasetError
+
+    try:
+        yield
+    except (ModelStoreError, DatasetError, EngineError, StartError, Unavailable) as error:
+        err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def write(file: Path | None, data: Any) -> None:
+    if file is not None:
+        file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err)
