@@ -17,6 +17,18 @@ from app.render.cube import write as write_cube
 from app.render.lut import Lut
 from app.render.photo import PhotoError, render_photo
 from app.render.pipeline import apply_grade, compile_lut
+from app.render.spatial_steps import spatial_steps
 from app.render.xmp import write as write_xmp
+from app.render.xmp import write_profile
 
-__all__ = ["Lut", "PhotoError", "apply_grade", "compile_lut", "render_photo", "write_cube", "write_xmp"]
+__all__ = [
+    "Lut",
+    "PhotoError",
+    "apply_grade",
+    "compile_lut",
+    "render_photo",
+    "spatial_steps",
+    "write_cube",
+    "write_profile",
+    "write_xmp",
+]
