@@ -20,6 +20,9 @@ from app.render.photo import PhotoError, PhotoFormat, PhotoLimits, RenderedPhoto
 from app.render.pipeline import apply_grade, compile_lut
 from app.render.pool import PoolFull, RenderPool
 from app.render.process import RenderJob, WorkerLost
+from app.render.spatial_steps import spatial_steps
+from app.render.xmp import write as write_xmp
+from app.render.xmp import write_profile
 
 __all__ = [
     "Lane",
@@ -36,5 +39,8 @@ __all__ = [
     "apply_grade",
     "compile_lut",
     "render_photo",
+    "spatial_steps",
     "write_cube",
+    "write_profile",
+    "write_xmp",
 ]
