@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.api.errors import NotAvailable
+from app.render import Lane, RenderPool
 from app.serving import Recolorer
 
 log = structlog.get_logger(__name__)
@@ -20,14 +21,15 @@ Started = Callable[[Exception | None], None]
 
 
 class Lifecycle:
-    """Starts and closes a recolorer together with the application that answers by it.
+    """Starts and closes a recolorer, and closes what renders, together with the application that answers by them.
 
     Loading goes on behind the listener, for minutes with a large student; the service is alive meanwhile and says that
     it is not ready.
     """
 
-    def __init__(self, recolorer: Recolorer, started: Started) -> None:
+    def __init__(self, recolorer: Recolorer, started: Started, lane: Lane, pool: RenderPool) -> None:
         self._recolorer, self._report = recolorer, started
+        self._lane, self._pool = lane, pool
         self.started = False
 
     @asynccontextmanager
@@ -40,6 +42,8 @@ class Lifecycle:
             starting.cancel()
             await asyncio.wait([starting])
             await self._recolorer.close()
+            self._lane.close()
+            await self._pool.close()
 
     def require_started(self) -> None:
         """Raises NotAvailable."""
