@@ -14,20 +14,22 @@ from app.api.lifecycle import Lifecycle, Started
 from app.api.observe import Observe
 from app.api.openapi import DESCRIPTION, complete
 from app.api.rate import RateLimit
-from app.api.routes import catalogue, health, metrics, recolor
+from app.api.routes import catalogue, feedback, health, metrics, recolor
+from app.events import NO_EVENTS, Events
 from app.serving import Recolorer
 from app.settings import Settings
 from app.telemetry.metrics import BUILD_INFO
 
 
-def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> FastAPI:
+def create_app(recolorer: Recolorer, settings: Settings, started: Started, events: Events = NO_EVENTS) -> FastAPI:
     """An application that starts `recolorer` when it starts, and closes it when it ends.
 
     Args:
         started: is told once that the recolorer has started, or why it could not. A start that failed is final: from
             then on every request for an answer gets 503.
+        events: takes feedback; started and closed together with the recolorer.
     """
-    lifecycle = Lifecycle(recolorer, started)
+    lifecycle = Lifecycle(recolorer, started, events)
     api = FastAPI(
         title="Recolor",
         description=DESCRIPTION,
@@ -40,6 +42,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
         exception_handlers={HTTPException: _as_ours, RequestValidationError: _as_ours},
     )
     api.include_router(recolor.routes(recolorer, lifecycle, settings))
+    api.include_router(feedback.routes(events, settings))
     api.include_router(catalogue.routes(recolorer, lifecycle))
     api.include_router(health.routes(recolorer, lifecycle))
     api.include_router(metrics.routes())

@@ -51,10 +51,12 @@ def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def answer(model: type[BaseModel], description: str, example: dict[str, Any] | None = None) -> Responses:
+def answer(
+    model: type[BaseModel], description: str, example: dict[str, Any] | None = None, status: int = 200
+) -> Responses:
     """Documents the answer of a route that writes it itself."""
     content = {"content": {"application/json": {"example": example}}} if example else {}
-    return {200: {"model": model, "description": description, **content}}
+    return {status: {"model": model, "description": description, **content}}
 
 
 def errors(*kinds: type[ApiError]) -> Responses:
