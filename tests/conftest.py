@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 # The machine may be busy: an example is never refused for the time it took.
 hypothesis.settings.register_profile("recolor", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("recolor")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_events() -> Iterator[None]:
+    """A service that a test starts puts no events among the checkout's own; a test that wants some says where to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECOLOR_EVENTS_URL", "none")
+        yield
 
 
 @pytest.fixture

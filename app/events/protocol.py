@@ -5,14 +5,6 @@ from typing import Protocol
 from app.events.event import Feedback, Serve
 
 
-class EventsFull(RuntimeError):  # noqa: N818 - said as a caller says it
-    """No more events can be kept until the event store takes some; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: int = 5) -> None:
-        self.retry_after = retry_after
-        super().__init__("the events that wait for the event store fill their space")
-
-
 class Events(Protocol):
     """Takes events and never waits: whatever is slow happens elsewhere. Safe to call from any thread."""
 
