@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -24,7 +25,7 @@ def _no_events() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """Finds a system program, e.g. ``program("redis-server")``, and gives its path.
 
@@ -33,7 +34,9 @@ def program() -> Callable[[str], str]:
     """
 
     def find(name: str) -> str:
-        path = shutil.which(name)
+        # Debian keeps the programs of a PostgreSQL server where no PATH leads.
+        folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+        path = shutil.which(name) or next(filter(None, (shutil.which(name, path=folder) for folder in folders)), None)
         if path is None:
             missing = f"{name} is not installed"
             if os.environ.get("RECOLOR_REQUIRE_PROGRAMS"):

@@ -6,6 +6,7 @@ import typer
 
 from app import __version__
 from app.cli.console import settings_of
+from app.cli.events import events
 from app.cli.looks import grade
 from app.cli.models import models
 from app.cli.pictures import apply, lut
@@ -31,6 +32,7 @@ def serve(
 for command in (grade, apply, lut, train, evaluate):
     cli.command()(command)
 cli.add_typer(models, name="models")
+cli.add_typer(events, name="events")
 
 
 @cli.callback(invoke_without_command=True)
