@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.events.errors import EventStoreError
@@ -89,10 +89,10 @@ class Database:
             raise ValueError("RECOLOR_EVENTS_URL: PostgreSQL needs a driver: pip install 'recolor[postgres]'") from None
 
     def _reason(self, error: SQLAlchemyError | OSError) -> str:
-        """What happened, in the database's words only where they are about itself and not about data."""
+        """What happened; in the database's own words only where they cannot quote an event."""
         cause = getattr(error, "orig", None) or error
         name = type(cause).__name__
-        if not isinstance(error, (OperationalError, InterfaceError, OSError)):
+        if isinstance(error, (DataError, IntegrityError)) or not isinstance(error, (DBAPIError, OSError)):
             return name
         said = (str(cause).splitlines() or [""])[0]
         for secret in {str(self._url.password or ""), quote(str(self._url.password or ""), safe="")} - {""}:

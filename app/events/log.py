@@ -53,7 +53,8 @@ class EventLog:
         self._journal = Thread(target=self._keep_journal, name="events-journal", daemon=True)
         self._delivery = Thread(target=self._keep_delivering, name="events-delivery", daemon=True)
         self._store_outage, self._disk_outage = Outage("the event store"), Outage("the disk for events")
-        self._room_outage, self._key_outage = Outage("taking events"), Outage("storing users")
+        self._room_outage = Outage("taking events")
+        self._missed_key = False
 
     def start(self) -> None:
         EVENTS_SPOOLED.set_function(lambda: self._spool.waiting)
@@ -91,7 +92,9 @@ class EventLog:
         if not user_id:
             return None
         if self._user_hash is None:
-            self._key_outage.began("RECOLOR_EVENTS_USER_KEY is not set")
+            if not self._missed_key:
+                self._missed_key = True
+                log.warning("no user is stored with events: RECOLOR_EVENTS_USER_KEY is not set")
             return None
         return self._user_hash(user_id)
 

@@ -46,7 +46,7 @@ class Cluster:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return f"postgresql://recolor:a-secret@/{name}?host={self.folder}"
 
-    def connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+    def connect(self, database: str | None) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(host=str(self.folder), user="recolor", dbname=database, autocommit=True)
 
     def _run(self, program: str, *arguments: str) -> None:

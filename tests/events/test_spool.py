@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,9 +156,8 @@ def test_many_processes_may_start_at_once(tmp_path: Path) -> None:
         "spool.close()"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **streams) for _ in range(3)]
     printed = [line for process in running for line in process.communicate()[1].splitlines()]
     assert sorted(printed) == sorted(str(line) for line in lines(0, 1, 2))
 
