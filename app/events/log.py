@@ -161,7 +161,7 @@ class EventLog:
     def _deliver(self) -> bool:
         """Write everything that waits to the store; False where it failed."""
         try:
-            self._store.prepare()
+            self._prepare()
             while not self._give_up.is_set() and (batch := self._spool.read()):
                 self._write(batch.lines)
                 self._spool.delivered(batch)
@@ -175,10 +175,15 @@ class EventLog:
         self._store_outage.over()
         return True
 
+    def _prepare(self) -> None:
+        """Raises EventStoreError."""
+        if said := self._store.prepare():
+            log.info("the event store is ready", store=str(self._store.database), tables=said)
+
     def _write(self, lines: Sequence[bytes]) -> None:
         """Raises EventStoreError."""
         records = [record for line in lines if (record := self._read(line)) is not None]
-        self._store.prepare()
+        self._prepare()
         began = time.perf_counter()
         new = self._store.write(records)
         STAGE_DURATION.labels("events", self._model).observe(time.perf_counter() - began)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -11,14 +10,14 @@ from sqlalchemy import text
 
 from app.events.database import Database
 
-log = structlog.get_logger(__name__)
-
 LOCK = 0x7265636F
 """Any number, the same for all replicas."""
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database) -> str:
     """Run the migrations that are missing, all or none; replicas that start at once wait for each other.
+
+    Returns what there is to say about it, empty where there was nothing to do.
 
     Tables of a later version are left as they are: migrations only add, so that during a release, and after it was
     taken back, an older replica can go on writing. Raises EventStoreError.
@@ -31,13 +30,12 @@ def migrate(database: Database) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         revision = MigrationContext.configure(connection).get_current_revision()
         if revision == script.get_current_head():
-            return
+            return ""
         if revision is not None and not _is_known(revision, script):
-            log.warning("the event store is of a later version", revision=revision)
-            return
+            return f"left as it is: {revision} is of a later version"
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    log.info("the event store is migrated", was=revision, store=str(database))
+    return f"migrated from {revision or 'nothing'} to {script.get_current_head()}"
 
 
 def _is_known(revision: str, script: ScriptDirectory) -> bool:

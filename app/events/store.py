@@ -36,13 +36,15 @@ class EventStore:
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
         self._prepared = False
 
-    def prepare(self) -> None:
-        """Bring the tables up to date, once. Raises EventStoreError."""
-        if not self._prepared:
-            from app.events.migrate import migrate  # takes a third of a second, which a start need not wait for
+    def prepare(self) -> str:
+        """Bring the tables up to date, once; returns what there is to say about it. Raises EventStoreError."""
+        if self._prepared:
+            return ""
+        from app.events.migrate import migrate  # takes a third of a second, which a start need not wait for
 
-            migrate(self.database)
-            self._prepared = True
+        said = migrate(self.database)
+        self._prepared = True
+        return said
 
     def write(self, records: Sequence[Record]) -> NewProjects:
         """Keep all events, or none; those already there are left alone. Raises EventStoreError.
