@@ -66,6 +66,24 @@ class Settings(BaseSettings):
     teacher_prompt_dollars: float = Field(0.50, ge=0, description="Price of a million prompt tokens.")
     teacher_completion_dollars: float = Field(1.50, ge=0, description="Price of a million completion tokens.")
 
+    events_url: SecretStr | None = Field(
+        None,
+        description="Event store, a URL of SQLite or PostgreSQL; empty: SQLite in the folder below; `none`: no events.",
+    )
+    events_folder: Path = Field(
+        CHECKOUT / "runs" / "events", description="Folder of that SQLite file, and of events that wait for the store."
+    )
+    events_queue: Count = Field(10_000, description="Most events in memory until they are on disk; more are dropped.")
+    events_flush_seconds: Seconds = Field(
+        0.5, description="Time after which events are on disk; a killed process loses no older ones."
+    )
+    events_spool_bytes: int = Field(
+        268_435_456, ge=65_536, description="Space of the events that wait on disk; beyond it new ones are dropped."
+    )
+    events_user_key: SecretStr | None = Field(
+        None, description="Secret under which users are hashed in events; empty: no user is stored."
+    )
+
     @field_validator("rate_limit")
     @classmethod
     def _no_limit(cls, value: str) -> str:

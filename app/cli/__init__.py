@@ -6,6 +6,7 @@ import typer
 
 from app import __version__
 from app.cli.console import settings_of
+from app.cli.events import events
 from app.cli.exports import export, lut
 from app.cli.looks import grade
 from app.cli.models import models
@@ -32,6 +33,7 @@ def serve(
 for command in (grade, apply, export, lut, train, evaluate):
     cli.command()(command)
 cli.add_typer(models, name="models")
+cli.add_typer(events, name="events")
 
 
 @cli.callback(invoke_without_command=True)

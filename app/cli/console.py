@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.events import EventStoreError
 from app.main import StartError
 from app.serving import Unavailable
 from app.settings import CHECKOUT, Settings
@@ -41,7 +42,7 @@ def errors() -> Iterator[None]:
 
     try:
         yield
-    except (ModelStoreError, DatasetError, EngineError, StartError, Unavailable) as error:
+    except (ModelStoreError, DatasetError, EngineError, EventStoreError, StartError, Unavailable) as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 

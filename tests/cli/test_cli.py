@@ -18,7 +18,8 @@ from app.grade import TOOLS, Grade
 from tests.cli.conftest import recolor
 from tests.students.tiny import TEST, Tiny, write_lines
 
-COMMANDS = ["serve", "grade", "apply", "lut", "train", "evaluate", "models", "models list", "models verify"]
+EVENTS = ["events", "events stats", "events export", "events prune", "events forget"]
+COMMANDS = ["serve", "grade", "apply", "lut", "train", "evaluate", "models", "models list", "models verify", *EVENTS]
 
 
 @pytest.fixture
