@@ -18,7 +18,18 @@ from app.grade import TOOLS, Grade
 from tests.cli.conftest import recolor
 from tests.students.tiny import TEST, Tiny, write_lines
 
-COMMANDS = ["serve", "grade", "apply", "lut", "train", "evaluate", "models", "models list", "models verify"]
+COMMANDS = [
+    "serve",
+    "grade",
+    "apply",
+    "lut",
+    "train",
+    "evaluate",
+    "reality-check",
+    "models",
+    "models list",
+    "models verify",
+]
 
 
 @pytest.fixture

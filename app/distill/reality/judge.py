@@ -20,7 +20,7 @@ PICTURE = 768
 TEMPERATURE = 0.5
 """Above 0, so that a question that is repeated is asked anew and is no echo."""
 GIVEN_UP_AFTER = 3
-"""Questions in a row without an answer, each after all its tries: the judge is taken for dead."""
+"""Trials in a row of which a question got no answer by all its tries: the judge is taken for dead."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds between tries: doubled each time where the server names none, and never more than the second."""
 
@@ -90,16 +90,16 @@ class Judge:
         if (trial.teacher != trial.student).any():
             source = address(trial.source)
             edits = {"teacher": address(trial.teacher), "student": address(trial.student)}
-            for _ in range(self._repeats):
-                for a, b in ORDERS:
-                    replies.append(await self._reply(messages(trial.intent, source, edits[a], edits[b]), a, b))
+            for a, b in ORDERS * self._repeats:
+                completion = await self._ask(messages(trial.intent, source, edits[a], edits[b]))
+                if completion is None:
+                    self._hearing.unanswered += 1
+                    replies.append(Reply(a, None))
+                    break  # what is refused or fails once would be again
+                replies.append(self._reply(completion, a, b))
         return Judgement(trial.intent, trial.domain, trial.photo, tuple(replies))
 
-    async def _reply(self, asked: Sequence[Mapping[str, Any]], a: Side, b: Side) -> Reply:
-        completion = await self._ask(asked)
-        if completion is None:
-            self._hearing.unanswered += 1
-            return Reply(a, None)
+    def _reply(self, completion: Completion, a: Side, b: Side) -> Reply:
         answer = read(completion)
         if answer is None:
             self._hearing.unreadable += 1

@@ -123,6 +123,8 @@ def printable(text: str) -> str:
 
 @cache
 def _drawn(character: str) -> str:
+    if category(character) != "Cf" and _has_glyph(character):
+        return character
     plain = "".join(part for part in normalize("NFKD", character.replace("ß", "ss")) if category(part) not in _NO_GLYPH)
     return "".join(part if _has_glyph(part) else "?" for part in plain)
 
