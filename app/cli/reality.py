@@ -71,10 +71,10 @@ def reality_check(
         asked = Judge(settings, judge_repeats) if judge else None
         report, pictures = _compared(settings, data, photos, (count, intents or [], seed), size)
         output.mkdir(parents=True, exist_ok=True)
+        write(output / "report.json", report.plain())
         _write_sheets(report, pictures, output)
         if vote is not None:
             _write_ballot(report, pictures, vote, seed)
-        write(output / "report.json", report.plain())
         if asked is not None:
             report.hearing = _judged(asked, report, pictures)
             write(output / "report.json", report.plain())
@@ -132,9 +132,9 @@ def _write_sheets(report: "Report", photos: list["Photo"], output: Path) -> None
     """contact-sheet.png, and contact-sheet-2.png and on where there are many intents."""
     from app.distill.reality.sheet import PICTURE, contact_sheets
 
-    made = list(_trials(report, photos, PICTURE, "contact sheet"))
-    note = f"{report.model} · {len(made)} test intents · the number is the mean CIEDE2000 between the two edits"
-    for number, sheet in enumerate(contact_sheets(made, "What teacher and student make of it", note), 1):
+    shown = _trials(report, photos, PICTURE, "contact sheet")
+    note = f"{report.model} · {len(report.pairs)} test intents · the number is the mean CIEDE2000 between the two edits"
+    for number, sheet in enumerate(contact_sheets(shown, "What teacher and student make of it", note), 1):
         sheet.save(output / ("contact-sheet.png" if number == 1 else f"contact-sheet-{number}.png"))
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from app.distill.reality.errors import RealityError
 from app.distill.reality.trials import Trial, address
-from app.distill.reality.verdicts import Side
+from app.distill.reality.verdicts import ORDERS, Side
 
 PICTURE = 800
 """Longer side of the pictures on the page, in pixels."""
@@ -68,14 +68,14 @@ class Ballot:
         items: list[Item] = []
         shown: list[dict[str, Any]] = []
         pictures: dict[str, int] = {}
-        for trial in sorted(trials, key=lambda _: generator.random()):
-            a, b = generator.sample(("teacher", "student"), 2)
+        entries = [_Entry.of(trial) for trial in trials]
+        for entry in generator.sample(entries, len(entries)):
+            a, b = generator.choice(ORDERS)
             name = str(len(items) + 1)
-            items.append(Item(item=name, intent=trial.intent, domain=trial.domain, photo=trial.photo, a=a, b=b))
-            edits = {"teacher": address(trial.teacher), "student": address(trial.student)}
-            addresses = {"source": address(trial.source), "a": edits[a], "b": edits[b]}
-            numbers = {place: pictures.setdefault(url, len(pictures)) for place, url in addresses.items()}
-            shown.append({"item": name, "intent": trial.intent, **numbers})
+            items.append(Item(item=name, **entry.about, a=a, b=b))
+            places = {"source": entry.source, "a": entry.edits[a], "b": entry.edits[b]}
+            numbers = {place: pictures.setdefault(url, len(pictures)) for place, url in places.items()}
+            shown.append({"item": name, "intent": entry.about["intent"], **numbers})
         content = {"items": shown, "pictures": list(pictures)}
         poll = hashlib.sha256(json.dumps([content, [item.a for item in items]]).encode()).hexdigest()[:16]
         return cls(_page({"poll": poll, **content}), Key(poll=poll, model=model, items=tuple(items)))
@@ -91,6 +91,21 @@ class Ballot:
         file.write_text(self.key.model_dump_json(indent=1) + "\n", encoding="utf-8")
         page.write_text(self.page, encoding="utf-8")
         return file
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A trial whose pictures are compressed already: many of them take little room."""
+
+    about: dict[str, str]
+    source: str
+    edits: dict[Side, str]
+
+    @classmethod
+    def of(cls, trial: Trial) -> "_Entry":
+        about = {"intent": trial.intent, "domain": trial.domain, "photo": trial.photo}
+        edits: dict[Side, str] = {"teacher": address(trial.teacher), "student": address(trial.student)}
+        return cls(about, address(trial.source), edits)
 
 
 def read_key(file: Path) -> Key:

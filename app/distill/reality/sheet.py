@@ -4,8 +4,9 @@ The ground is a neutral dark grey, as in a grading suite: no colour beside a pic
 Pillow carries, so that a sheet looks the same on every machine.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from unicodedata import category, normalize
 
 import emoji
@@ -30,11 +31,13 @@ _NO_GLYPH = frozenset({"Mn", "Cf"})
 """Accents apart from their letters, and invisible characters."""
 
 
-def contact_sheets(trials: Sequence[Trial], title: str, note: str) -> Iterator[Image.Image]:
-    """One picture for every ROWS trials; `note` is a line below the title."""
-    pages = [trials[start : start + ROWS] for start in range(0, len(trials), ROWS)]
-    for number, page in enumerate(pages, 1):
-        yield _sheet(page, title, f"{note} · sheet {number} of {len(pages)}" if len(pages) > 1 else note)
+def contact_sheets(trials: Iterable[Trial], title: str, note: str) -> Iterator[Image.Image]:
+    """One picture for every ROWS trials; `note` is a line below the title. Trials are taken as they are needed."""
+    left = iter(trials)
+    number = 1
+    while page := list(islice(left, ROWS)):
+        yield _sheet(page, title, f"{note} · sheet {number}" if number > 1 else note)
+        number += 1
 
 
 def _sheet(trials: Sequence[Trial], title: str, note: str) -> Image.Image:

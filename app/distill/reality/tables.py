@@ -136,5 +136,5 @@ def _table(title: str, caption: str, columns: Sequence[str]) -> Table:
     """The first column is text, the others are numbers."""
     view = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for index, column in enumerate(columns):
-        view.add_column(column, justify="right" if index else "left")
+        view.add_column(column, justify="right" if index else "left", overflow="fold")
     return view
