@@ -39,10 +39,19 @@ def settings_of(**changes: Any) -> Settings:
 def errors() -> Iterator[None]:
     """Known errors as one line, without a traceback."""
     from app.distill.dataset import DatasetError
+    from app.distill.reality.errors import RealityError
 
     try:
         yield
-    except (ModelStoreError, DatasetError, EngineError, EventStoreError, StartError, Unavailable) as error:
+    except (
+        ModelStoreError,
+        DatasetError,
+        RealityError,
+        EngineError,
+        EventStoreError,
+        StartError,
+        Unavailable,
+    ) as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 

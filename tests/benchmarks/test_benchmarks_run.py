@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.grade import fold
 from app.settings import CHECKOUT
 from benchmarks.harness import BenchmarkError, Spread, Target
 from benchmarks.intents import examples_to_ask, new_intents
+from benchmarks.picture import PICTURE
+from benchmarks.picture import main as picture
 from benchmarks.service import service
 
 QUICK_CONCURRENT_REQUESTS = 64
@@ -124,3 +127,10 @@ def test_a_target_is_met_on_its_own_side() -> None:
     assert not Target("latency", 25.1, 25, "ms").met
     assert Target("ratio", 10, 10, "x", at_least=True).met
     assert not Target("ratio", 9.9, 10, "x", at_least=True).met
+
+
+def test_the_picture_of_the_readme_can_be_made_anew(tmp_path: Path) -> None:
+    picture(tmp_path / "picture.jpg")
+    assert (tmp_path / "picture.jpg").stat().st_size <= 250_000
+    with Image.open(tmp_path / "picture.jpg") as made, Image.open(PICTURE) as committed:
+        assert made.size == committed.size

@@ -19,7 +19,8 @@ from tests.cli.conftest import recolor
 from tests.students.tiny import TEST, Tiny, write_lines
 
 EVENTS = ["events", "events stats", "events export", "events prune", "events forget"]
-COMMANDS = ["serve", "grade", "apply", "lut", "train", "evaluate", "models", "models list", "models verify", *EVENTS]
+LOOKS = ["grade", "apply", "export", "lut", "train", "evaluate", "reality-check"]
+COMMANDS = ["serve", *LOOKS, "models", "models list", "models verify", *EVENTS]
 
 
 @pytest.fixture
