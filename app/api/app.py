@@ -14,7 +14,7 @@ from app.api.lifecycle import Lifecycle, Started
 from app.api.observe import Observe
 from app.api.openapi import DESCRIPTION, complete
 from app.api.rate import RateLimit
-from app.api.routes import catalogue, health, metrics, recolor
+from app.api.routes import catalogue, health, metrics, playground, recolor
 from app.serving import Recolorer
 from app.settings import Settings
 from app.telemetry.metrics import BUILD_INFO
@@ -43,6 +43,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
     api.include_router(catalogue.routes(recolorer, lifecycle))
     api.include_router(health.routes(recolorer, lifecycle))
     api.include_router(metrics.routes())
+    api.include_router(playground.routes())
     schema = complete(api)
     # Added inside out: Observe sees everything first and last.
     api.add_middleware(Admission, keys=Keys(settings.api_keys), rate=RateLimit(settings.rate_limit))

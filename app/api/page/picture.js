@@ -1,0 +1,135 @@
+// The picture under a look, drawn by WebGL2 in the order of app/render/pipeline.py:
+//
+//     structure -> the 3D LUT of everything pointwise -> bloom -> sharpen -> blended over the photo by the strength
+
+import { Pass, Target, texture } from "./gl.js";
+import { Spatial } from "./spatial.js";
+
+/** The parameters of adjust that a LUT cannot hold, and that are drawn here. */
+export const SPATIAL = ["structure", "bloom", "sharpen"];
+
+const LOOK_UP = `
+uniform sampler2D picture;
+uniform sampler3D lut;
+uniform float points;
+void main() {
+  vec4 before = texelFetch(picture, ivec2(gl_FragCoord.xy), 0);
+  // The first and the last point of the table are the middles of its outermost texels.
+  result = vec4(texture(lut, (before.rgb * (points - 1.0) + 0.5) / points).rgb, before.a);
+}`;
+
+// The canvas counts its rows from below, pictures from above.
+const SHOW = `
+uniform sampler2D before;
+uniform sampler2D after;
+uniform float strength;
+void main() {
+  ivec2 size = textureSize(before, 0);
+  ivec2 place = ivec2(gl_FragCoord.x, float(size.y) - gl_FragCoord.y);
+  vec4 photo = texelFetch(before, place, 0);
+  result = vec4(mix(photo.rgb, texelFetch(after, place, 0).rgb, strength), photo.a);
+}`;
+
+export class Picture {
+  #gl;
+  #photo = null;
+  #lut = null;
+  #points = 0;
+  #amounts = {};
+  #strength = 100;
+  #targets = [];
+  #spatial = null;
+  #lookUp;
+  #show;
+
+  /** Throws where the browser has no WebGL2. */
+  constructor(canvas) {
+    const gl = canvas.getContext("webgl2", { premultipliedAlpha: false, antialias: false, depth: false });
+    if (!gl) throw new Error("WebGL2 is missing");
+    this.#gl = gl;
+    this.canvas = canvas;
+    this.spatial = Spatial.offered(gl);
+    this.#lookUp = new Pass(gl, LOOK_UP);
+    this.#show = new Pass(gl, SHOW);
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+  }
+
+  /** Show another photo: anything that WebGL takes for a picture, with `width` and `height` in pixels. */
+  setPhoto(photo) {
+    const gl = this.#gl;
+    for (const target of this.#targets) target.delete();
+    this.#spatial?.delete();
+    if (this.#photo) gl.deleteTexture(this.#photo);
+    const { width, height } = photo;
+    Object.assign(this.canvas, { width, height });
+    this.#photo = texture(gl, gl.TEXTURE_2D, gl.NEAREST);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, photo);
+    this.#targets = [0, 1].map(() => new Target(gl, width, height, gl.RGBA8, gl.NEAREST));
+    this.#spatial = this.spatial ? new Spatial(gl, width, height) : null;
+  }
+
+  /**
+   * The pointwise part of the look: `points` an axis, and points³ colours as float16 RGBA, red changing fastest.
+   * Null changes nothing.
+   */
+  setLut(lut) {
+    const gl = this.#gl;
+    this.#points = lut?.points ?? 0;
+    if (!lut) return;
+    const size = [lut.points, lut.points, lut.points];
+    if (this.#lut?.points === lut.points) {
+      gl.bindTexture(gl.TEXTURE_3D, this.#lut.texture);
+      gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, 0, ...size, gl.RGBA, gl.HALF_FLOAT, lut.colours);
+      return;
+    }
+    if (this.#lut) gl.deleteTexture(this.#lut.texture);
+    this.#lut = { points: lut.points, texture: texture(gl, gl.TEXTURE_3D) };
+    gl.texImage3D(gl.TEXTURE_3D, 0, gl.RGBA16F, ...size, 0, gl.RGBA, gl.HALF_FLOAT, lut.colours);
+  }
+
+  /** The amounts of the spatial steps and the strength of the whole, all 0..100. */
+  setAmounts(amounts, strength) {
+    this.#amounts = amounts;
+    this.#strength = strength;
+  }
+
+  draw() {
+    if (!this.#photo || this.#gl.isContextLost()) return;
+    const after = this.#strength ? this.#graded() : this.#photo;
+    this.#show.draw(null, { before: this.#photo, after, strength: this.#strength / 100 });
+  }
+
+  /** What is shown, as RGBA bytes from the top left on. */
+  pixels() {
+    this.draw();
+    const gl = this.#gl;
+    const { width, height } = this.canvas;
+    const flipped = new Uint8Array(4 * width * height);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, flipped);
+    const rows = new Uint8ClampedArray(flipped.length);
+    for (let row = 0, length = 4 * width; row < height; row++) {
+      rows.set(flipped.subarray((height - 1 - row) * length, (height - row) * length), row * length);
+    }
+    return new ImageData(rows, width, height);
+  }
+
+  #graded() {
+    const { structure, bloom, sharpen } = this.#spatial ? this.#amounts : {};
+    let current = this.#photo;
+    // Two targets in turn: what is read is never what is drawn into.
+    const step = (draw) => {
+      const target = this.#targets.find(({ texture }) => texture !== current);
+      draw(target);
+      current = target.texture;
+    };
+    if (structure) step((target) => this.#spatial.structure(current, structure, target));
+    if (this.#points) {
+      const inputs = () => ({ picture: current, lut: { cube: this.#lut.texture }, points: this.#points });
+      step((target) => this.#lookUp.draw(target, inputs()));
+    }
+    if (bloom) step((target) => this.#spatial.bloom(current, bloom, target));
+    if (sharpen) step((target) => this.#spatial.sharpen(current, sharpen, target));
+    return current;
+  }
+}
