@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app import __version__
 from app.api.admission import Admission
+from app.api.asking import Asker
 from app.api.body import problems
 from app.api.errors import InvalidField, Malformed, MethodNotAllowed, NotFound
 from app.api.keys import Keys
@@ -14,7 +15,8 @@ from app.api.lifecycle import Lifecycle, Started
 from app.api.observe import Observe
 from app.api.openapi import DESCRIPTION, complete
 from app.api.rate import RateLimit
-from app.api.routes import catalogue, health, metrics, playground, recolor
+from app.api.routes import catalogue, health, lut, metrics, playground, recolor
+from app.render import Lane
 from app.serving import Recolorer
 from app.settings import Settings
 from app.telemetry.metrics import BUILD_INFO
@@ -27,7 +29,9 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
         started: is told once that the recolorer has started, or why it could not. A start that failed is final: from
             then on every request for an answer gets 503.
     """
-    lifecycle = Lifecycle(recolorer, started)
+    lane = Lane()
+    lifecycle = Lifecycle(recolorer, started, lane)
+    asker = Asker(recolorer, lifecycle)
     api = FastAPI(
         title="Recolor",
         description=DESCRIPTION,
@@ -40,6 +44,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
         exception_handlers={HTTPException: _as_ours, RequestValidationError: _as_ours},
     )
     api.include_router(recolor.routes(recolorer, lifecycle, settings))
+    api.include_router(lut.routes(asker, lane, settings))
     api.include_router(catalogue.routes(recolorer, lifecycle))
     api.include_router(health.routes(recolorer, lifecycle))
     api.include_router(metrics.routes())

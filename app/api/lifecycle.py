@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.api.errors import NotAvailable
+from app.render import Lane
 from app.serving import Recolorer
 
 log = structlog.get_logger(__name__)
@@ -20,14 +21,14 @@ Started = Callable[[Exception | None], None]
 
 
 class Lifecycle:
-    """Starts and closes a recolorer together with the application that answers by it.
+    """Starts and closes a recolorer, and closes what renders, together with the application that answers by them.
 
     Loading goes on behind the listener, for minutes with a large student; the service is alive meanwhile and says that
     it is not ready.
     """
 
-    def __init__(self, recolorer: Recolorer, started: Started) -> None:
-        self._recolorer, self._report = recolorer, started
+    def __init__(self, recolorer: Recolorer, started: Started, lane: Lane) -> None:
+        self._recolorer, self._report, self._lane = recolorer, started, lane
         self.started = False
 
     @asynccontextmanager
@@ -40,6 +41,7 @@ class Lifecycle:
             starting.cancel()
             await asyncio.wait([starting])
             await self._recolorer.close()
+            self._lane.close()
 
     def require_started(self) -> None:
         """Raises NotAvailable."""

@@ -1,5 +1,6 @@
 """The service's own description: what routes say about bodies and errors, and what holds for all of them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -47,7 +48,7 @@ BODY_ERRORS = (Malformed, RequestTimeout, TooLarge, UnsupportedMediaType, Invali
 
 def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """Documents the body of a route that reads it itself."""
-    content = {"schema": model.model_json_schema(), "example": example}
+    content = {"schema": _inlined(model.model_json_schema()), "example": example}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
@@ -55,6 +56,13 @@ def answer(model: type[BaseModel], description: str, example: dict[str, Any] | N
     """Documents the answer of a route that writes it itself."""
     content = {"content": {"application/json": {"example": example}}} if example else {}
     return {200: {"model": model, "description": description, **content}}
+
+
+def file_answer(media_types: Sequence[str], description: str, headers: Mapping[str, str]) -> Responses:
+    """Documents an answer that is a file, in one of several forms; `headers` are what it has and what each says."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    return {200: {"description": description, "content": content, "headers": described}}
 
 
 def errors(*kinds: type[ApiError]) -> Responses:
@@ -94,6 +102,23 @@ def _error(kind: type[ApiError]) -> dict[str, Any]:
             "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
         }
     return described
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Schema without references: they would lead out of the place where it is put."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolved(part) for part in node]
+        if not isinstance(node, dict):
+            return node
+        reference = node.get("$ref", "").removeprefix("#/$defs/")
+        whole = definitions[reference] | node if reference else node
+        return {name: resolved(part) for name, part in whole.items() if name != "$ref"}
+
+    inlined: dict[str, Any] = resolved(schema)
+    return inlined
 
 
 _HEADERS = {

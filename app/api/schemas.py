@@ -1,7 +1,7 @@
 """What goes over the wire, as pydantic models: requests are validated by them, answers documented."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,7 @@ from pydantic import (
     RootModel,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -80,6 +81,40 @@ class RecolorBody(BaseModel):
         description="The tools that may be used, each once; all of them where none are named.",
         json_schema_extra={"uniqueItems": True},
     )
+
+
+Strength = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+
+
+class Look(BaseModel):
+    """A look: either in words, or as a grade."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"oneOf": [{"required": ["intent"]}, {"required": ["grade"]}]},
+    )
+
+    intent: Intent | None = Field(None, description="The look in words, answered as by `/recolor`.")
+    grade: Grade | None = Field(None, description="The tools' settings; what is missing is neutral.")
+    strength: Strength = Field(100, description="How much of the look, in percent.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.intent is None) == (self.grade is None):
+            raise PydanticCustomError("one_of_both", "Give either intent or grade")
+        return self
+
+    def canonical_grade(self) -> Grade:
+        """The grade, where there is one: tools that change nothing are None."""
+        return Grade.of(dict(self.grade or Grade()))
+
+
+class LutBody(Look):
+    """A look, and how it is sampled."""
+
+    size: Literal[17, 33, 65] = Field(33, description="Points an axis.")
 
 
 class RecolorAnswer(Grade):

@@ -14,8 +14,9 @@
 """
 
 from app.render.cube import write as write_cube
+from app.render.lane import Lane, LaneFull
 from app.render.lut import Lut
 from app.render.photo import PhotoError, render_photo
 from app.render.pipeline import apply_grade, compile_lut
 
-__all__ = ["Lut", "PhotoError", "apply_grade", "compile_lut", "render_photo", "write_cube"]
+__all__ = ["Lane", "LaneFull", "Lut", "PhotoError", "apply_grade", "compile_lut", "render_photo", "write_cube"]
