@@ -8,26 +8,30 @@ import { Spatial } from "./spatial.js";
 /** The parameters of adjust that a LUT cannot hold, and that are drawn here. */
 export const SPATIAL = ["structure", "bloom", "sharpen"];
 
-const LOOK_UP = `
-uniform sampler2D picture;
+const LUT = `
 uniform sampler3D lut;
 uniform float points;
+vec3 graded(vec3 rgb) {
+  // The first and the last point of the table are the middles of its outermost texels.
+  return points > 0.0 ? texture(lut, (rgb * (points - 1.0) + 0.5) / points).rgb : rgb;
+}`;
+
+const LOOK_UP = `${LUT}
+uniform sampler2D picture;
 void main() {
   vec4 before = texelFetch(picture, ivec2(gl_FragCoord.xy), 0);
-  // The first and the last point of the table are the middles of its outermost texels.
-  result = vec4(texture(lut, (before.rgb * (points - 1.0) + 0.5) / points).rgb, before.a);
+  result = vec4(graded(before.rgb), before.a);
 }`;
 
 // The canvas counts its rows from below, pictures from above.
-const SHOW = `
-uniform sampler2D before;
-uniform sampler2D after;
+const SHOW = `${LUT}
+uniform sampler2D photo;
+uniform sampler2D picture;
 uniform float strength;
 void main() {
-  ivec2 size = textureSize(before, 0);
-  ivec2 place = ivec2(gl_FragCoord.x, float(size.y) - gl_FragCoord.y);
-  vec4 photo = texelFetch(before, place, 0);
-  result = vec4(mix(photo.rgb, texelFetch(after, place, 0).rgb, strength), photo.a);
+  ivec2 place = ivec2(gl_FragCoord.x, float(textureSize(photo, 0).y) - gl_FragCoord.y);
+  vec4 before = texelFetch(photo, place, 0);
+  result = vec4(mix(before.rgb, graded(texelFetch(picture, place, 0).rgb), strength), before.a);
 }`;
 
 export class Picture {
@@ -49,6 +53,8 @@ export class Picture {
     this.#gl = gl;
     this.canvas = canvas;
     this.spatial = Spatial.offered(gl);
+    this.setLut({ points: 2, colours: new Uint16Array(4 * 2 ** 3) });
+    this.setLut(null);
     this.#lookUp = new Pass(gl, LOOK_UP);
     this.#show = new Pass(gl, SHOW);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
@@ -62,9 +68,9 @@ export class Picture {
     if (this.#photo) gl.deleteTexture(this.#photo);
     const { width, height } = photo;
     Object.assign(this.canvas, { width, height });
-    this.#photo = texture(gl, gl.TEXTURE_2D, gl.NEAREST);
+    this.#photo = texture(gl, gl.TEXTURE_2D);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, photo);
-    this.#targets = [0, 1].map(() => new Target(gl, width, height, gl.RGBA8, gl.NEAREST));
+    this.#targets = [0, 1].map(() => new Target(gl, width, height, gl.RGBA8));
     this.#spatial = this.spatial ? new Spatial(gl, width, height) : null;
   }
 
@@ -95,8 +101,23 @@ export class Picture {
 
   draw() {
     if (!this.#photo || this.#gl.isContextLost()) return;
-    const after = this.#strength ? this.#graded() : this.#photo;
-    this.#show.draw(null, { before: this.#photo, after, strength: this.#strength / 100 });
+    const { structure, bloom, sharpen } = this.#spatial && this.#strength ? this.#amounts : {};
+    let picture = this.#photo;
+    // Two targets in turn: what is read is never what is drawn into.
+    const step = (draw) => {
+      const target = this.#targets.find(({ texture }) => texture !== picture);
+      draw(target);
+      picture = target.texture;
+    };
+    if (structure) step((target) => this.#spatial.structure(picture, structure, target));
+    let lut = { lut: { cube: this.#lut.texture }, points: this.#points };
+    if (bloom || sharpen) {
+      step((target) => this.#lookUp.draw(target, { picture, ...lut }));
+      lut = { ...lut, points: 0 };
+    }
+    if (bloom) step((target) => this.#spatial.bloom(picture, bloom, target));
+    if (sharpen) step((target) => this.#spatial.sharpen(picture, sharpen, target));
+    this.#show.draw(null, { photo: this.#photo, picture, strength: this.#strength / 100, ...lut });
   }
 
   /** What is shown, as RGBA bytes from the top left on. */
@@ -112,24 +133,5 @@ export class Picture {
       rows.set(flipped.subarray((height - 1 - row) * length, (height - row) * length), row * length);
     }
     return new ImageData(rows, width, height);
-  }
-
-  #graded() {
-    const { structure, bloom, sharpen } = this.#spatial ? this.#amounts : {};
-    let current = this.#photo;
-    // Two targets in turn: what is read is never what is drawn into.
-    const step = (draw) => {
-      const target = this.#targets.find(({ texture }) => texture !== current);
-      draw(target);
-      current = target.texture;
-    };
-    if (structure) step((target) => this.#spatial.structure(current, structure, target));
-    if (this.#points) {
-      const inputs = () => ({ picture: current, lut: { cube: this.#lut.texture }, points: this.#points });
-      step((target) => this.#lookUp.draw(target, inputs()));
-    }
-    if (bloom) step((target) => this.#spatial.bloom(current, bloom, target));
-    if (sharpen) step((target) => this.#spatial.sharpen(current, sharpen, target));
-    return current;
   }
 }

@@ -1,5 +1,5 @@
 // Bloom, sharpen and structure, as app/render/spatial.py computes them: the formulas and their constants are explained
-// there. Pictures are encoded sRGB; wide blurs are computed on a copy whose longer side is at most 512 pixels.
+// there. Pictures are encoded sRGB and at most 1280 pixels long; wide blurs are computed on a copy of at most 512 pixels.
 
 import { Pass, Target } from "./gl.js";
 
@@ -8,8 +8,7 @@ const BLOOM = 0.9;
 const NARROW_GLOW = 0.008;
 const WIDE_GLOW = 0.035;
 const SHARPEN = 1.6;
-const SHARPEN_RADIUS = 1 / 2500;
-const SHARPEN_LEAST = 0.6;
+const SHARPEN_SIGMA = 0.6;
 const STRUCTURE = 1.5;
 const STRUCTURE_RADIUS = 0.012;
 
@@ -20,24 +19,26 @@ vec3 linear(vec3 c) { return mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)),
 vec3 encode(vec3 c) { return mix(c * 12.92, 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
 `;
 
-// Each pixel of the copy is the mean of those it stands for.
-const SHRINK = `
+// Each pixel of a smaller copy is the mean of those it stands for.
+const MEAN = `
 uniform sampler2D picture;
 uniform vec2 size;
-void main() {
+vec3 mean() {
   vec2 big = vec2(textureSize(picture, 0));
   ivec2 from = ivec2(floor(floor(gl_FragCoord.xy) * big / size));
   ivec2 to = ivec2(ceil((floor(gl_FragCoord.xy) + 1.0) * big / size));
   vec3 sum = vec3(0.0);
   for (int y = from.y; y < to.y; y++)
     for (int x = from.x; x < to.x; x++) sum += texelFetch(picture, ivec2(x, y), 0).rgb;
-  result = vec4(sum / float((to.x - from.x) * (to.y - from.y)), 1.0);
+  return sum / float((to.x - from.x) * (to.y - from.y));
 }`;
 
-const LIGHTS = `${COLOUR}
-uniform sampler2D picture;
+const SHRINK = `${MEAN}
+void main() { result = vec4(mean(), 1.0); }`;
+
+const LIGHTS = `${COLOUR}${MEAN}
 void main() {
-  vec3 rgb = texelFetch(picture, ivec2(gl_FragCoord.xy), 0).rgb;
+  vec3 rgb = mean();
   float share = clamp((luma(rgb) - 0.5) / 0.5, 0.0, 1.0);
   result = vec4(linear(rgb) * share * share * (3.0 - 2.0 * share), 1.0);
 }`;
@@ -71,17 +72,21 @@ void main() {
   result = vec4(encode(1.0 + (linear(before.rgb) - 1.0) * kept), before.a);
 }`;
 
-const LUMA = `${COLOUR}
-uniform sampler2D picture;
-void main() { result = vec4(luma(texelFetch(picture, ivec2(gl_FragCoord.xy), 0).rgb), 0.0, 0.0, 1.0); }`;
-
+// At 1280 pixels the blur is so narrow that the next pixels hold all of it but half a percent.
 const SHARPER = `${COLOUR}
 uniform sampler2D picture;
-uniform sampler2D blurred;
+uniform float beside;
 uniform float amount;
 void main() {
-  vec4 before = texelFetch(picture, ivec2(gl_FragCoord.xy), 0);
-  float detail = luma(before.rgb) - texelFetch(blurred, ivec2(gl_FragCoord.xy), 0).r;
+  ivec2 place = ivec2(gl_FragCoord.xy);
+  ivec2 last = textureSize(picture, 0) - 1;
+  vec4 before = texelFetch(picture, place, 0);
+  vec3 blurred = vec3(0.0);
+  for (int y = -1; y <= 1; y++)
+    for (int x = -1; x <= 1; x++)
+      blurred += (x == 0 ? 1.0 - 2.0 * beside : beside) * (y == 0 ? 1.0 - 2.0 * beside : beside)
+        * texelFetch(picture, clamp(place + ivec2(x, y), ivec2(0), last), 0).rgb;
+  float detail = luma(before.rgb - blurred);
   detail /= 1.0 + abs(detail) / 0.12;
   result = vec4(clamp(before.rgb + amount * detail, 0.0, 1.0), before.a);
 }`;
@@ -128,7 +133,7 @@ void main() {
   result = vec4(clamp(before.rgb + amount * detail * (1.0 - side * side * side * side), 0.0, 1.0), before.a);
 }`;
 
-const SHADERS = { SHRINK, LIGHTS, BLUR, GLOW, LUMA, SHARPER, MOMENTS, BOX, COEFFICIENTS, TEXTURE };
+const SHADERS = { SHRINK, LIGHTS, BLUR, GLOW, SHARPER, MOMENTS, BOX, COEFFICIENTS, TEXTURE };
 
 /** The three steps on one photo. Each `…(texture, amount 1..100, target)` draws its result into the target. */
 export class Spatial {
@@ -152,28 +157,15 @@ export class Spatial {
   }
 
   bloom(picture, amount, target) {
-    const side = Math.max(...this.small);
-    const small = this.copy(picture);
     const lights = this.target("lights", this.small);
-    this.pass("LIGHTS").draw(lights, { picture: small.texture });
-    const narrow = this.blur(lights, NARROW_GLOW * side, "narrow", this.small);
-    // The wide glow has no detail that half the size could not hold. Halving it blurs a little by itself: the mean of
-    // two pixels has a variance of 1/4.
-    const half = this.small.map((length) => Math.ceil(length / 2));
-    const halved = this.target("halved", half);
-    this.pass("SHRINK").draw(halved, { picture: lights.texture, size: half });
-    const sigma = Math.sqrt((WIDE_GLOW * side) ** 2 - 0.25) * (half[0] / this.small[0]);
-    const wide = this.blur(halved, sigma, "wide", half);
-    const glow = { picture, narrow: narrow.texture, wide: wide.texture, amount: (BLOOM * amount) / 100 };
-    this.pass("GLOW").draw(target, glow);
+    this.pass("LIGHTS").draw(lights, { picture, size: this.small });
+    const [narrow, wide] = [NARROW_GLOW, WIDE_GLOW].map((radius) => this.glow(lights, radius).texture);
+    this.pass("GLOW").draw(target, { picture, narrow, wide, amount: (BLOOM * amount) / 100 });
   }
 
   sharpen(picture, amount, target) {
-    const size = [this.width, this.height];
-    const luma = this.target("luma", size);
-    this.pass("LUMA").draw(luma, { picture });
-    const blurred = this.blur(luma, Math.max(SHARPEN_RADIUS * Math.max(...size), SHARPEN_LEAST), "sharpen", size);
-    this.pass("SHARPER").draw(target, { picture, blurred: blurred.texture, amount: (SHARPEN * amount) / 100 });
+    const beside = gaussian(SHARPEN_SIGMA).weights[1];
+    this.pass("SHARPER").draw(target, { picture, beside, amount: (SHARPEN * amount) / 100 });
   }
 
   structure(picture, amount, target) {
@@ -188,24 +180,37 @@ export class Spatial {
     const radius = Math.max(1, roundHalfEven(STRUCTURE_RADIUS * Math.max(...this.small)));
     const moments = this.target("moments", this.small, this.exact, this.gl.NEAREST);
     const coefficients = this.target("coefficients", this.small, this.exact, this.gl.NEAREST);
-    this.pass("MOMENTS").draw(moments, { picture: this.copy(picture).texture });
+    const small = this.target("small", this.small);
+    this.pass("SHRINK").draw(small, { picture, size: this.small });
+    this.pass("MOMENTS").draw(moments, { picture: small.texture });
     const { texture } = this.box(moments, radius, "mean moments", this.exact, this.gl.NEAREST);
     this.pass("COEFFICIENTS").draw(coefficients, { moments: texture });
     return this.box(coefficients, radius, "mean coefficients");
   }
 
-  copy(picture) {
-    const small = this.target("small", this.small);
-    this.pass("SHRINK").draw(small, { picture, size: this.small });
-    return small;
+  /** The lights blurred; a wide blur of a copy halved again, which holds all that is left of them. */
+  glow(lights, radius) {
+    const sigma = radius * Math.max(...this.small);
+    const halvings = sigma > 12 ? 2 : sigma > 3 ? 1 : 0;
+    let from = lights;
+    for (let halving = 1; halving <= halvings; halving++) {
+      const size = [from.width, from.height].map((side) => Math.ceil(side / 2));
+      const halved = this.target(`halved ${halving}`, size);
+      this.pass("SHRINK").draw(halved, { picture: from.texture, size });
+      from = halved;
+    }
+    // Halving and enlarging blur by themselves: by a variance of (4^n - 1) / 12 and (4^n - 1) / 6 pixels.
+    const left = sigma ** 2 - (4 ** halvings - 1) / 4;
+    return this.blur(from, Math.sqrt(left) / 2 ** halvings, `glow ${radius}`);
   }
 
-  blur(from, sigma, name, size) {
-    const across = this.target(`${name} across`, size);
-    const down = this.target(name, size);
+  blur(from, sigma, name) {
+    const { width, height } = from;
+    const across = this.target(`${name} across`, [width, height]);
+    const down = this.target(name, [width, height]);
     const taps = gaussian(sigma);
-    this.pass("BLUR").draw(across, { picture: from.texture, along: [1 / size[0], 0], ...taps });
-    this.pass("BLUR").draw(down, { picture: across.texture, along: [0, 1 / size[1]], ...taps });
+    this.pass("BLUR").draw(across, { picture: from.texture, along: [1 / width, 0], ...taps });
+    this.pass("BLUR").draw(down, { picture: across.texture, along: [0, 1 / height], ...taps });
     return down;
   }
 
