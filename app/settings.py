@@ -48,6 +48,13 @@ class Settings(BaseSettings):
     )
     max_body_bytes: Count = Field(16_384, description="Largest JSON body.")
 
+    max_image_bytes: Count = Field(33_554_432, description="Largest photo that is rendered, as a file.")
+    max_image_pixels: Count = Field(50_000_000, description="Most pixels of a photo that is rendered.")
+    upload_seconds: Seconds = Field(60.0, description="Time in which a photo must have arrived.")
+    render_workers: Count = Field(1, description="Photos rendered at once, each by a process on one core.")
+    render_queue: int = Field(8, ge=0, description="Photos that may arrive or wait beside; more are refused with 429.")
+    render_seconds: Seconds = Field(30.0, description="Time that rendering one photo may take.")
+
     teacher_api_key: SecretStr | None = Field(None, description="Key of the teacher; empty: no teacher.")
     teacher_base_url: str = Field("https://api.openai.com/v1", description="Any OpenAI-compatible server.")
     teacher_model: str = Field("gpt-3.5-turbo", description="The teacher's model.")

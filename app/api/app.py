@@ -15,8 +15,8 @@ from app.api.lifecycle import Lifecycle, Started
 from app.api.observe import Observe
 from app.api.openapi import DESCRIPTION, complete
 from app.api.rate import RateLimit
-from app.api.routes import catalogue, health, lut, metrics, playground, recolor
-from app.render import Lane
+from app.api.routes import catalogue, health, lut, metrics, playground, recolor, render
+from app.render import Lane, PhotoLimits, RenderPool
 from app.serving import Recolorer
 from app.settings import Settings
 from app.telemetry.metrics import BUILD_INFO
@@ -30,7 +30,13 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
             then on every request for an answer gets 503.
     """
     lane = Lane()
-    lifecycle = Lifecycle(recolorer, started, lane)
+    pool = RenderPool(
+        settings.render_workers,
+        settings.render_queue,
+        settings.render_seconds,
+        PhotoLimits(settings.max_image_bytes, settings.max_image_pixels),
+    )
+    lifecycle = Lifecycle(recolorer, started, lane, pool)
     asker = Asker(recolorer, lifecycle)
     api = FastAPI(
         title="Recolor",
@@ -45,6 +51,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
     )
     api.include_router(recolor.routes(recolorer, lifecycle, settings))
     api.include_router(lut.routes(asker, lane, settings))
+    api.include_router(render.routes(asker, pool, settings))
     api.include_router(catalogue.routes(recolorer, lifecycle))
     api.include_router(health.routes(recolorer, lifecycle))
     api.include_router(metrics.routes())

@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.api.errors import NotAvailable
-from app.render import Lane
+from app.render import Lane, RenderPool
 from app.serving import Recolorer
 
 log = structlog.get_logger(__name__)
@@ -27,8 +27,9 @@ class Lifecycle:
     it is not ready.
     """
 
-    def __init__(self, recolorer: Recolorer, started: Started, lane: Lane) -> None:
-        self._recolorer, self._report, self._lane = recolorer, started, lane
+    def __init__(self, recolorer: Recolorer, started: Started, lane: Lane, pool: RenderPool) -> None:
+        self._recolorer, self._report = recolorer, started
+        self._lane, self._pool = lane, pool
         self.started = False
 
     @asynccontextmanager
@@ -42,6 +43,7 @@ class Lifecycle:
             await asyncio.wait([starting])
             await self._recolorer.close()
             self._lane.close()
+            await self._pool.close()
 
     def require_started(self) -> None:
         """Raises NotAvailable."""

@@ -52,22 +52,35 @@ def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+def form_body(model: type[BaseModel], file: str, says: str, example: dict[str, Any]) -> dict[str, Any]:
+    """Documents a form: the file, and the fields of `model` as text, structured ones as JSON text."""
+    schema = _inlined(model.model_json_schema())
+    schema["properties"] = {file: {"type": "string", "format": "binary", "description": says}} | schema["properties"]
+    schema["required"] = [file, *schema.get("required", ())]
+    content = {"schema": schema, "example": example, "encoding": {"grade": {"contentType": "application/json"}}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
+
+
 def answer(model: type[BaseModel], description: str, example: dict[str, Any] | None = None) -> Responses:
     """Documents the answer of a route that writes it itself."""
     content = {"content": {"application/json": {"example": example}}} if example else {}
     return {200: {"model": model, "description": description, **content}}
 
 
-def file_answer(media_types: Sequence[str], description: str, headers: Mapping[str, str]) -> Responses:
+def file_answer(media_types: Sequence[str], description: str, headers: Mapping[str, str] | None = None) -> Responses:
     """Documents an answer that is a file, in one of several forms; `headers` are what it has and what each says."""
     content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
-    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
     return {200: {"description": description, "content": content, "headers": described}}
 
 
-def errors(*kinds: type[ApiError]) -> Responses:
-    """Documents the errors of a route; those of the key and the rate limit come by themselves."""
-    return {kind.status: _error(kind) for kind in kinds}
+def errors(*kinds: type[ApiError], meanings: Mapping[type[ApiError], str] | None = None) -> Responses:
+    """Documents the errors of a route; those of the key and the rate limit come by themselves.
+
+    Args:
+        meanings: what an error means at this route, where that is not what it usually means.
+    """
+    return {kind.status: _error(kind, {**_MEANING, **(meanings or {})}[kind]) for kind in kinds}
 
 
 def complete(app: FastAPI) -> dict[str, Any]:
@@ -82,7 +95,7 @@ def complete(app: FastAPI) -> dict[str, Any]:
                 operation["security"] = []
             else:
                 for kind in (Unauthorized, TooManyRequests):
-                    described = {k: v for k, v in _error(kind).items() if k != "model"}
+                    described = {k: v for k, v in _error(kind, _MEANING[kind]).items() if k != "model"}
                     described["content"]["application/json"]["schema"] = reference
                     operation["responses"].setdefault(str(kind.status), described)
             for response in operation["responses"].values():
@@ -90,11 +103,11 @@ def complete(app: FastAPI) -> dict[str, Any]:
     return schema
 
 
-def _error(kind: type[ApiError]) -> dict[str, Any]:
-    example = {"error": {"code": kind.code, "message": _MEANING[kind], "request_id": examples.ANSWER["request_id"]}}
+def _error(kind: type[ApiError], meaning: str) -> dict[str, Any]:
+    example = {"error": {"code": kind.code, "message": meaning, "request_id": examples.ANSWER["request_id"]}}
     described: dict[str, Any] = {
         "model": ErrorAnswer,
-        "description": _MEANING[kind],
+        "description": meaning,
         "content": {"application/json": {"example": example}},
     }
     if kind in (TooManyRequests, NotAvailable):

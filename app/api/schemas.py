@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.grade import TOOLS, Grade, fold
+from app.render import PhotoFormat
 
 LONGEST_INTENT = 200
 LONGEST_ID = 128
@@ -115,6 +116,14 @@ class LutBody(Look):
     """A look, and how it is sampled."""
 
     size: Literal[17, 33, 65] = Field(33, description="Points an axis.")
+
+
+class RenderBody(Look):
+    """The text fields of a form with a photo in it."""
+
+    model_config = ConfigDict(strict=False)
+
+    format: PhotoFormat | None = Field(None, description="The format to write; by default that of the photo.")
 
 
 class RecolorAnswer(Grade):

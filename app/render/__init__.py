@@ -16,7 +16,31 @@
 from app.render.cube import write as write_cube
 from app.render.lane import Lane, LaneFull
 from app.render.lut import Lut
-from app.render.photo import PhotoError, render_photo
+from app.render.photo import PhotoError, PhotoFormat, PhotoLimits, RenderedPhoto, render_photo
 from app.render.pipeline import apply_grade, compile_lut
+from app.render.pool import PoolFull, RenderPool
+from app.render.process import RenderJob, WorkerLost
+from app.render.spatial_steps import spatial_steps
+from app.render.xmp import write as write_xmp
+from app.render.xmp import write_profile
 
-__all__ = ["Lane", "LaneFull", "Lut", "PhotoError", "apply_grade", "compile_lut", "render_photo", "write_cube"]
+__all__ = [
+    "Lane",
+    "LaneFull",
+    "Lut",
+    "PhotoError",
+    "PhotoFormat",
+    "PhotoLimits",
+    "PoolFull",
+    "RenderJob",
+    "RenderPool",
+    "RenderedPhoto",
+    "WorkerLost",
+    "apply_grade",
+    "compile_lut",
+    "render_photo",
+    "spatial_steps",
+    "write_cube",
+    "write_profile",
+    "write_xmp",
+]

@@ -16,7 +16,7 @@ REQUEST_DURATION = Histogram(
 )
 STAGE_DURATION = Histogram(
     "recolor_stage_duration_seconds",
-    "Time of one stage: queue, generate, validate, teacher, cache, events.",
+    "Time of one stage: queue, generate, validate, teacher, cache, events, lut, render.",
     ["stage", "model"],
     buckets=_SECONDS,
 )

@@ -1,7 +1,9 @@
 """POST /lut: a look as a 3D LUT, for editors as a file and for the page as a texture."""
 
 import re
+from collections.abc import Awaitable
 from functools import lru_cache
+from time import perf_counter
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -12,6 +14,7 @@ from app.api.asking import Asker
 from app.api.body import read_json
 from app.api.disconnect import CancelOnDisconnect
 from app.api.errors import NotAvailable, TooManyRequests
+from app.api.exchange import Exchange
 from app.api.openapi import BODY_ERRORS, errors, file_answer, json_body
 from app.api.schemas import LutBody
 from app.grade import Grade
@@ -51,11 +54,7 @@ def routes(asker: Asker, lane: Lane, settings: Settings) -> APIRouter:
         as_texture = TEXTURE in request.headers.get("accept", "")
         with CancelOnDisconnect(request.receive):
             grade = await asker.grade(body, request)
-            try:
-                content = await lane.run(_content, grade, body, as_texture)
-            except LaneFull:
-                REJECTED.labels("lut_queue").inc()
-                raise TooManyRequests("Too many LUTs are waiting; try again soon.", RETRY_SECONDS) from None
+            content = await _timed(lane.run(_content, grade, body, as_texture), Exchange.of(request.scope))
         headers = {"X-Lut-Size": str(body.size), "Vary": "Accept"}
         if steps := [step for step in SPATIAL if body.strength and grade.adjust and getattr(grade.adjust, step)]:
             headers["X-Recolor-Spatial"] = ", ".join(steps)
@@ -65,6 +64,18 @@ def routes(asker: Asker, lane: Lane, settings: Settings) -> APIRouter:
         return Response(content, headers=headers, media_type=CUBE)
 
     return router
+
+
+async def _timed(content: Awaitable[bytes], exchange: Exchange) -> bytes:
+    """The LUT; the time that it took goes to the exchange. Raises TooManyRequests."""
+    began = perf_counter()
+    try:
+        return await content
+    except LaneFull:
+        REJECTED.labels("lut_queue").inc()
+        raise TooManyRequests("Too many LUTs are waiting; try again soon.", RETRY_SECONDS) from None
+    finally:
+        exchange.add_stage("lut", perf_counter() - began)
 
 
 def file_name(intent: str | None) -> str:
