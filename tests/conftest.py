@@ -16,7 +16,7 @@ hypothesis.settings.register_profile("recolor", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("recolor")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """Finds a system program, e.g. ``program("redis-server")``, and gives its path.
 

@@ -156,7 +156,7 @@ class SelectiveAdjust(ToolSettings):
 
 
 class Filter(ToolSettings):
-    """A LUT preset blended in by `intensity` percent."""
+    """A look-up table, blended in by its intensity in percent."""
 
     model_config = ConfigDict(title="Filter")
     tool = "filter"

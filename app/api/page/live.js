@@ -12,6 +12,7 @@ export class LivePicture {
   #picture;
   #feed;
   #photo = null;
+  #longest = 0; // side of what is drawn, in pixels
   #lut = null;
   #grade = null;
   #amounts = {};
@@ -38,7 +39,7 @@ export class LivePicture {
 
   setPhoto(photo) {
     this.#photo = photo;
-    this.before.width = 0; // whatever its size was: the new photo is drawn
+    this.#longest = 0;
     this.#fit();
   }
 
@@ -47,9 +48,10 @@ export class LivePicture {
     this.#grade = plainGrade(this.tools, grade);
     this.#amounts = grade.adjust ?? {};
     this.#strength = strength;
+    this.after.dataset.atRest = "false";
     clearTimeout(this.#resting);
+    this.#resting = settled ? 0 : setTimeout(() => this.follow(grade, strength, true), REST_MS);
     this.#feed.want(this.#grade, settled ? AT_REST : WHILE_MOVING);
-    if (!settled) this.#resting = setTimeout(() => this.#feed.want(this.#grade, AT_REST), REST_MS);
     this.#schedule();
   }
 
@@ -81,6 +83,7 @@ export class LivePicture {
       this.#drawing = 0;
       this.#picture.setAmounts(this.#amounts, this.#strength);
       this.#picture.draw();
+      this.after.dataset.atRest = String(!this.#resting && this.#feed.caughtUp);
       this.after.dispatchEvent(new Event("drawn"));
     });
   }
@@ -92,7 +95,8 @@ export class LivePicture {
     const seen = Math.ceil(Math.max(width, height) * devicePixelRatio);
     const { canvas } = this.#photo;
     const longest = Math.min(Math.max(seen, SHORTEST_SIDE), Math.max(canvas.width, canvas.height));
-    if (Math.max(this.before.width, this.before.height) === longest) return;
+    if (longest === this.#longest) return;
+    this.#longest = longest;
     const fitted = scaled(canvas, canvas.width, canvas.height, longest);
     Object.assign(this.before, { width: fitted.width, height: fitted.height });
     this.before.getContext("2d").drawImage(fitted, 0, 0);

@@ -59,6 +59,11 @@ export class LutFeed {
     this.fail = fail;
   }
 
+  /** Whether the newest grade has been delivered. */
+  get caughtUp() {
+    return this.#wanted?.key === this.#shown;
+  }
+
   want(grade, points) {
     const left = pointwise(grade);
     this.#wanted = { grade: left, points, key: left ? `${points} ${JSON.stringify(left)}` : "" };

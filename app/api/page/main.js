@@ -18,9 +18,9 @@ const SUGGESTIONS = [
   "teal and orange", "dreamy pastel", "deep blue sky", "cozy autumn evening", "the matrix",
 ];
 const STRENGTH = { title: "Strength", about: "How much of the whole look is laid over the photo.", low: 0, high: 100, neutral: 100 };
-const NO_ANSWER = document.getElementById("answer").innerHTML;
 
 const $ = (id) => document.getElementById(id);
+const NO_ANSWER = [...$("answer").childNodes];
 const compare = new Compare($("frame"), $("compare"));
 
 let tools = [];
@@ -64,7 +64,7 @@ function showAnswer(answer) {
     $(id).disabled = !answer;
     $(id).setAttribute("aria-pressed", "false");
   }
-  if (!answer) $("answer").innerHTML = NO_ANSWER;
+  if (!answer) $("answer").replaceChildren(...NO_ANSWER);
   else answerLine($("answer"), answer, answer.roundTrip, tools.every((tool) => !answer[tool.name]));
 }
 

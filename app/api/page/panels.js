@@ -2,7 +2,7 @@
 
 import { isUsed, sameSettings, valueAt } from "./grade.js";
 import { presetStrip, presetTitle } from "./presets.js";
-import { make, slider } from "./slider.js";
+import { make, signed, slider } from "./slider.js";
 
 /**
  * A tool's panel. `input(path, value)` is called while a value moves, `change(path, value)` when it rests, `reset()`
@@ -24,6 +24,8 @@ export function toolPanel(tool, hooks) {
   element.append(head, about, body);
 
   const parts = tool.groups.length ? [swatches(tool, hooks)] : tool.parameters.map((its) => part(tool, its, hooks));
+  // A strip is long, and what belongs to it should stay in sight.
+  parts.sort((one, other) => Boolean(one.draw) - Boolean(other.draw));
   body.append(...parts.map((made) => made.element));
   explain(body, about, tool.about);
 
@@ -92,7 +94,7 @@ function swatch(tool, group, hooks, element) {
   radio.addEventListener("change", choose);
   const show = (settings) => {
     for (const made of parts) made.show(settings);
-    const set = inner.map(({ path }) => valueAt(settings, path)).map((value) => (value > 0 ? `+${value}` : `${value}`));
+    const set = inner.map(({ path, low }) => signed(valueAt(settings, path), low));
     values.textContent = set.some((value) => value !== "0") ? set.join(" / ") : "";
   };
   return { label, sliders, choose, show };

@@ -37,7 +37,7 @@ void main() {
 export class Picture {
   #gl;
   #photo = null;
-  #lut = null;
+  #tables = new Map(); // textures by their points an axis
   #points = 0;
   #amounts = {};
   #strength = 100;
@@ -53,8 +53,8 @@ export class Picture {
     this.#gl = gl;
     this.canvas = canvas;
     this.spatial = Spatial.offered(gl);
-    this.setLut({ points: 2, colours: new Uint16Array(4 * 2 ** 3) });
-    this.setLut(null);
+    this.#tables.set(0, texture(gl, gl.TEXTURE_3D)); // no table: the shaders must be given some texture
+    gl.texStorage3D(gl.TEXTURE_3D, 1, gl.RGBA16F, 1, 1, 1);
     this.#lookUp = new Pass(gl, LOOK_UP);
     this.#show = new Pass(gl, SHOW);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
@@ -83,14 +83,12 @@ export class Picture {
     this.#points = lut?.points ?? 0;
     if (!lut) return;
     const size = [lut.points, lut.points, lut.points];
-    if (this.#lut?.points === lut.points) {
-      gl.bindTexture(gl.TEXTURE_3D, this.#lut.texture);
-      gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, 0, ...size, gl.RGBA, gl.HALF_FLOAT, lut.colours);
-      return;
+    if (!this.#tables.has(lut.points)) {
+      this.#tables.set(lut.points, texture(gl, gl.TEXTURE_3D));
+      gl.texStorage3D(gl.TEXTURE_3D, 1, gl.RGBA16F, ...size);
     }
-    if (this.#lut) gl.deleteTexture(this.#lut.texture);
-    this.#lut = { points: lut.points, texture: texture(gl, gl.TEXTURE_3D) };
-    gl.texImage3D(gl.TEXTURE_3D, 0, gl.RGBA16F, ...size, 0, gl.RGBA, gl.HALF_FLOAT, lut.colours);
+    gl.bindTexture(gl.TEXTURE_3D, this.#tables.get(lut.points));
+    gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, 0, ...size, gl.RGBA, gl.HALF_FLOAT, lut.colours);
   }
 
   /** The amounts of the spatial steps and the strength of the whole, all 0..100. */
@@ -110,7 +108,7 @@ export class Picture {
       picture = target.texture;
     };
     if (structure) step((target) => this.#spatial.structure(picture, structure, target));
-    let lut = { lut: { cube: this.#lut.texture }, points: this.#points };
+    let lut = { lut: { cube: this.#tables.get(this.#points) }, points: this.#points };
     if (bloom || sharpen) {
       step((target) => this.#lookUp.draw(target, { picture, ...lut }));
       lut = { ...lut, points: 0 };

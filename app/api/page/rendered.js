@@ -19,6 +19,7 @@ export class RenderedPicture {
   }
 
   follow(grade, strength, settled) {
+    this.after.dataset.atRest = "false";
     if (!settled || !this.#photo) return;
     this.#wanted = { photo: this.#photo, grade: plainGrade(this.tools, grade), strength };
     if (!this.#flying) this.#fly();
@@ -37,7 +38,7 @@ export class RenderedPicture {
         const small = await new Promise((resolve) => photo.canvas.toBlob(resolve, "image/jpeg", 0.95));
         const rendered = await createImageBitmap(await renderPhoto(small, photo.name, grade, strength));
         if (photo === this.#photo) draw(this.after, rendered);
-        this.after.dispatchEvent(new Event("drawn"));
+        this.after.dataset.atRest = String(!this.#wanted);
       }
     } catch (error) {
       this.fail(error);

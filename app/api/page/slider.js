@@ -49,7 +49,8 @@ export function make(kind, properties = {}) {
   return Object.assign(document.createElement(kind), properties);
 }
 
-function signed(value, low) {
+/** A number with its sign, where it may be negative. */
+export function signed(value, low) {
   if (low >= 0 || value === 0) return String(value);
   return value > 0 ? `+${value}` : `\u2212${-value}`;
 }

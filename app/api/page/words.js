@@ -12,7 +12,7 @@ const REASONS = {
   teacher_error: "the teacher could not be asked",
   low_confidence: "no model here can read the text",
 };
-const STAGES = { generate: "student", teacher: "teacher", queue: "waiting" };
+const STAGES = { generate: "student", teacher: "teacher" };
 
 const status = document.getElementById("status");
 const banner = document.getElementById("problem");
