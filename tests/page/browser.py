@@ -114,6 +114,17 @@ def set_slider(page: Page, name: str, value: int) -> None:
     page.wait_for_selector(AT_REST)
 
 
+def choose_range(page: Page, name: str) -> None:
+    """Tap a colour range."""
+    page.locator(f".swatch[data-group={name}]").click()
+
+
+def choose_preset(page: Page, name: str) -> None:
+    """Tap a preset and wait until the picture shows it."""
+    page.locator(f".preset:has([value={name}])").click()
+    page.wait_for_selector(AT_REST)
+
+
 def _pixels(url: str) -> NDArray[np.uint8]:
     picture = Image.open(BytesIO(base64.b64decode(url.partition(",")[2])))
     return np.asarray(picture.convert("RGB"))

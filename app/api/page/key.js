@@ -10,6 +10,8 @@ const STORED = "key";
 let key = remembered();
 let asking = null;
 change.hidden = !key;
+// No submit button: Enter would press the first of them.
+document.getElementById("no-key").addEventListener("click", () => dialog.close("cancel"));
 change.addEventListener("click", () => askForKey(false));
 
 export function storedKey() {

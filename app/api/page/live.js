@@ -20,7 +20,7 @@ export class LivePicture {
   #drawing = 0;
   #resting = 0;
 
-  /** `fail(error)` is told why the picture does not follow. Throws where the browser has no WebGL2. */
+  /** `fail(error)` is told why the picture does not follow, null when it does again. Throws without WebGL2. */
   constructor(before, after, tools, fail) {
     this.before = before;
     this.after = after;

@@ -46,12 +46,14 @@ export function pointwise(grade) {
 
 /**
  * Follows the newest grade: at most one request is on its way, and when it is back the newest grade is asked for next.
- * `deliver(lut)` is given every table, null for a grade without pointwise part; `fail(error)` says that it stopped.
+ * `deliver(lut)` is given every table, null for a grade without pointwise part; `fail(error)` says that it stopped, and
+ * `fail(null)` that it goes on.
  */
 export class LutFeed {
   #wanted = null;
   #shown = "";
   #flying = false;
+  #failed = false;
   #kept = new Map();
 
   constructor(deliver, fail) {
@@ -79,8 +81,11 @@ export class LutFeed {
         this.#keep(key, lut);
         this.#shown = key;
         this.deliver(lut);
+        if (this.#failed) this.fail(null);
+        this.#failed = false;
       }
     } catch (error) {
+      this.#failed = true;
       this.fail(error);
       if (error.kind === "too_many_requests") setTimeout(() => this.#flying || this.#fly(), error.seconds * 1000);
     } finally {

@@ -147,7 +147,7 @@ function changed(tool, path, value) {
 }
 
 function newPicture() {
-  const follow = [$("before"), $("after"), tools, (error) => problem(error, () => show(state))];
+  const follow = [$("before"), $("after"), tools, (error) => problem(error, error && (() => show(state)))];
   try {
     return new LivePicture(...follow);
   } catch {

@@ -7,8 +7,9 @@ export class RenderedPicture {
   #photo = null;
   #wanted = null;
   #flying = false;
+  #failed = false;
 
-  /** `fail(error)` is told why the picture does not follow. */
+  /** `fail(error)` is told why the picture does not follow, and null when it does again. */
   constructor(before, after, tools, fail) {
     Object.assign(this, { before, after, tools, fail, missing: [] });
   }
@@ -39,8 +40,11 @@ export class RenderedPicture {
         const rendered = await createImageBitmap(await renderPhoto(small, photo.name, grade, strength));
         if (photo === this.#photo) draw(this.after, rendered);
         this.after.dataset.atRest = String(!this.#wanted);
+        if (this.#failed) this.fail(null);
+        this.#failed = false;
       }
     } catch (error) {
+      this.#failed = true;
       this.fail(error);
     } finally {
       this.#flying = false;
