@@ -15,7 +15,7 @@ from app.api.lifecycle import Lifecycle, Started
 from app.api.observe import Observe
 from app.api.openapi import DESCRIPTION, complete
 from app.api.rate import RateLimit
-from app.api.routes import catalogue, health, lut, metrics, playground, recolor, render
+from app.api.routes import catalogue, health, lut, metrics, playground, recolor, render, xmp
 from app.render import Lane, PhotoLimits, RenderPool
 from app.serving import Recolorer
 from app.settings import Settings
@@ -51,6 +51,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
     )
     api.include_router(recolor.routes(recolorer, lifecycle, settings))
     api.include_router(lut.routes(asker, lane, settings))
+    api.include_router(xmp.routes(asker, lane, settings))
     api.include_router(render.routes(asker, pool, settings))
     api.include_router(catalogue.routes(recolorer, lifecycle))
     api.include_router(health.routes(recolorer, lifecycle))

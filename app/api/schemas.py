@@ -107,6 +107,11 @@ class Look(BaseModel):
             raise PydanticCustomError("one_of_both", "Give either intent or grade")
         return self
 
+    @property
+    def title(self) -> str:
+        """What an editor lists the look as."""
+        return self.intent or "Recolor"
+
     def canonical_grade(self) -> Grade:
         """The grade, where there is one: tools that change nothing are None."""
         return Grade.of(dict(self.grade or Grade()))
@@ -116,6 +121,14 @@ class LutBody(Look):
     """A look, and how it is sampled."""
 
     size: Literal[17, 33, 65] = Field(33, description="Points an axis.")
+
+
+class XmpBody(Look):
+    """A look, and as what Lightroom has it."""
+
+    kind: Literal["preset", "profile"] = Field(
+        "preset", description="`preset`: sliders to go on with, near the look. `profile`: its exact colours."
+    )
 
 
 class RenderBody(Look):

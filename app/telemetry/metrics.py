@@ -16,7 +16,7 @@ REQUEST_DURATION = Histogram(
 )
 STAGE_DURATION = Histogram(
     "recolor_stage_duration_seconds",
-    "Time of one stage: queue, generate, validate, teacher, cache, events, lut, render.",
+    "Time of one stage: queue, generate, validate, teacher, cache, events, lut, xmp, render.",
     ["stage", "model"],
     buckets=_SECONDS,
 )
