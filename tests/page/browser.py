@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
-from app.grade import Grade
+from app.grade import Grade, fold
 from app.students import Answer
 from tests.api.service import Service
 
@@ -32,13 +32,16 @@ class Watch:
     complaints: list[str] = field(default_factory=list)
 
     def follow(self, page: Page) -> None:
-        page.on("request", lambda request: self.requests.append(request))
+        page.on("request", self._asked)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._heard)
 
     def bodies(self, path: str) -> list[Any]:
         """The JSON bodies that were sent to a path."""
         return [request.post_data_json for request in self.requests if request.url.endswith(path)]
+
+    def _asked(self, request: Request) -> None:
+        self.requests.append(request)
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not any(text in message.text for text in _EXPECTED):
@@ -80,7 +83,7 @@ def teach(service: Service, intent: str, grade: Grade) -> None:
     """Let the student answer the intent with this grade."""
     for tool in grade.plain():
         encoded = service.engine.codec.encode(tool, grade.settings(tool))
-        service.engine.script[intent, tool] = Answer(encoded, tokens=1)
+        service.engine.script[fold(intent), tool] = Answer(encoded, tokens=1)
 
 
 def before(page: Page) -> NDArray[np.uint8]:
@@ -111,6 +114,13 @@ def grade_of(page: Page) -> Grade:
 def set_slider(page: Page, name: str, value: int) -> None:
     """Move a slider, as a screen reader's user may, and wait until the picture shows it."""
     page.get_by_role("slider", name=name, exact=True).fill(str(value))
+    page.wait_for_selector(AT_REST)
+
+
+def wait_for_size(page: Page, width: int, height: int) -> None:
+    """Wait until a photo of this size is shown."""
+    same = "([w, h]) => { const c = document.getElementById('before'); return c.width === w && c.height === h; }"
+    page.wait_for_function(same, arg=[width, height])
     page.wait_for_selector(AT_REST)
 
 

@@ -23,7 +23,13 @@ def test_every_file_is_served_with_its_type_and_cannot_be_taken_for_another(serv
     response = service.client.get(f"/page/{name}")
     assert response.status_code == 200
     assert response.content == (FOLDER / name).read_bytes()
-    kinds = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "jpg": "image/jpeg"}
+    kinds = {
+        "html": "text/html",
+        "css": "text/css",
+        "js": "text/javascript",
+        "svg": "image/svg+xml",
+        "jpg": "image/jpeg",
+    }
     assert response.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
     assert response.headers["x-content-type-options"] == "nosniff"
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from app.grade import Grade
 from app.render import apply_grade
 from tests.api.service import Service
-from tests.page.browser import after, before, set_slider, teach, type_look
+from tests.page.browser import after, before, set_slider, teach, type_look, wait_for_size
 
 POINTWISE: dict[str, Any] = {
     "light": {"adjust": {"exposure": 25, "contrast": 30, "highlights": -20, "shadows": 20, "linearOffset": 10}},
@@ -72,7 +72,7 @@ def test_a_picture_smaller_than_the_copy_for_wide_blurs_is_drawn_alike(kept: Pag
     file = BytesIO()
     Image.fromarray(pixels).resize((270, 180), Image.Resampling.BICUBIC).save(file, "PNG")
     kept.locator("#file").set_input_files({"name": "s.png", "mimeType": "image/png", "buffer": file.getvalue()})
-    kept.wait_for_function("document.getElementById('before').width === 270")
+    wait_for_size(kept, 270, 180)
     type_look(kept, "small")
     off = difference(kept, grade)
     assert off.mean() <= 1

@@ -133,7 +133,9 @@ def test_a_preset_comes_with_half_its_intensity(page: Page) -> None:
 
 
 def test_presets_in_sight_have_thumbnails_of_the_photo_and_others_are_not_asked_for(page: Page, watch: Watch) -> None:
-    page.wait_for_function("[...document.querySelectorAll('.preset canvas')].slice(0, 6).every((c) => c.width > 1)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.preset canvas')].slice(0, 6).every((c) => c.width > 1)"
+    )
     colour = "(c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let s = [0, 0, 0];"
     colour += "for (let i = 0; i < d.length; i++) if (i % 4 < 3) s[i % 4] += d[i]; return s; }"
     red, green, blue = page.locator(".preset", has_text="Purple rain").locator("canvas").evaluate(colour)
@@ -172,7 +174,9 @@ def test_undo_in_the_text_field_undoes_text(page: Page) -> None:
     assert grade_of(page).adjust is not None
 
 
-@pytest.mark.parametrize(("key", "share"), [("ArrowRight", 52), ("ArrowLeft", 48), ("PageUp", 60), ("Home", 0), ("End", 100)])
+@pytest.mark.parametrize(
+    ("key", "share"), [("ArrowRight", 52), ("ArrowLeft", 48), ("PageUp", 60), ("Home", 0), ("End", 100)]
+)
 def test_before_and_after_are_compared_by_keys(kept: Page, key: str, share: int) -> None:
     if kept.locator("#frame[data-compared]").count() == 0:
         type_look(kept, "to compare")

@@ -32,17 +32,21 @@ async function copy({ state, tools }) {
 }
 
 async function cube({ state, tools }) {
-  const { grade, strength } = asked(state, tools);
-  const response = await ask("/lut", { body: { grade, strength } });
+  const response = await ask("/lut", { body: asked(state, tools) });
   download(await read(response, "blob"), `${slug(state)}.cube`);
-  const left = response.headers.get("X-Recolor-Spatial");
-  return left ? `Saved. A LUT cannot hold ${left.replaceAll(", ", " and ")}: set that by hand.` : "Saved.";
+  return `Saved.${leftOut(response)}`;
 }
 
 async function xmp({ state, tools }) {
   const response = await ask("/xmp", { body: asked(state, tools) });
   download(await read(response, "blob"), `${slug(state)}.xmp`);
-  return "Saved: import it in Lightroom as a preset.";
+  return `Saved: import it in Lightroom as a preset, which comes near the look.${leftOut(response)}`;
+}
+
+/** What the file cannot hold, in a sentence. */
+function leftOut(response) {
+  const steps = response.headers.get("X-Recolor-Spatial");
+  return steps ? ` It cannot hold ${steps.replaceAll(", ", " and ")}: set that by hand.` : "";
 }
 
 async function savePreview({ state, photo, picture }) {
