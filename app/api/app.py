@@ -15,7 +15,7 @@ from app.api.lifecycle import Lifecycle, Started
 from app.api.observe import Observe
 from app.api.openapi import DESCRIPTION, complete
 from app.api.rate import RateLimit
-from app.api.routes import catalogue, feedback, health, lut, metrics, recolor, render, xmp
+from app.api.routes import catalogue, feedback, health, lut, metrics, playground, recolor, render, xmp
 from app.events import NO_EVENTS, Events
 from app.render import Lane, PhotoLimits, RenderPool
 from app.serving import Recolorer
@@ -59,6 +59,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started, event
     api.include_router(catalogue.routes(recolorer, lifecycle))
     api.include_router(health.routes(recolorer, lifecycle))
     api.include_router(metrics.routes())
+    api.include_router(playground.routes())
     schema = complete(api)
     # Added inside out: Observe sees everything first and last.
     api.add_middleware(Admission, keys=Keys(settings.api_keys), rate=RateLimit(settings.rate_limit))

@@ -22,7 +22,7 @@ Started = Callable[[Exception | None], None]
 
 
 class Lifecycle:
-    """Starts and closes a recolorer, its event log and what renders, together with the application that answers by them.
+    """Starts and closes a recolorer, its event log and what renders together with the application that uses them.
 
     Loading goes on behind the listener, for minutes with a large student; the service is alive meanwhile and says that
     it is not ready.

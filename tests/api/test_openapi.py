@@ -51,7 +51,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_it_has_the_routes_of_the_contract(document: dict[str, Any]) -> None:
     routes = {(path, method) for path, operations in document["paths"].items() for method in operations}
-    gets = ("/tools", "/models", "/healthz", "/readyz", "/metrics")
+    gets = ("/", "/tools", "/models", "/healthz", "/readyz", "/metrics")
     posts = ("/recolor", "/feedback", "/lut", "/xmp", "/render")
     assert routes == {*((path, "post") for path in posts), *((path, "get") for path in gets)}
     assert all(operation["summary"] for path in document["paths"].values() for operation in path.values())
