@@ -98,7 +98,9 @@ def _moving_pictures(container: InputContainer) -> VideoStream:
     if not container.streams:
         raise damaged("Nothing is in the file")
     if not streams:
-        raise VideoError("unsupported", "There are no moving pictures in the file, or it is damaged; give a whole video.")
+        raise VideoError(
+            "unsupported", "There are no moving pictures in the file, or it is damaged; give a whole video."
+        )
     stream = max(streams, key=lambda stream: bool(stream.disposition & Disposition.default))
     if stream.codec_context is None:
         raise VideoError(
