@@ -91,9 +91,9 @@ def test_errors_are_described_in_their_one_shape(document: dict[str, Any]) -> No
         assert ("Retry-After" in response["headers"]) is (status in {"429", "503"})
 
 
-def test_only_the_probes_say_that_they_need_no_key(document: dict[str, Any]) -> None:
+def test_only_the_page_and_the_probes_say_that_they_need_no_key(document: dict[str, Any]) -> None:
     assert document["security"] == [{"key": []}, {}]
     open_paths = {
         path for path, operations in document["paths"].items() if operations.get("get", {}).get("security") == []
     }
-    assert open_paths == {"/healthz", "/readyz"}
+    assert open_paths == {"/", "/healthz", "/readyz"}
