@@ -6,9 +6,10 @@ import typer
 
 from app import __version__
 from app.cli.console import settings_of
+from app.cli.exports import export, lut
 from app.cli.looks import grade
 from app.cli.models import models
-from app.cli.pictures import apply, lut
+from app.cli.pictures import apply
 from app.cli.training import evaluate, train
 from app.main import serve as serve_forever
 
@@ -28,7 +29,7 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, lut, train, evaluate):
+for command in (grade, apply, export, lut, train, evaluate):
     cli.command()(command)
 cli.add_typer(models, name="models")
 
