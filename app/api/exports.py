@@ -13,9 +13,7 @@ from app.telemetry.metrics import REJECTED
 RETRY_SECONDS = 1
 
 SPATIAL = "X-Recolor-Spatial"
-LEFT_OUT = {
-    SPATIAL: "Steps of the look that the file cannot hold, e.g. `bloom, sharpen`; absent if none."
-}
+LEFT_OUT = {SPATIAL: "Steps of the look that the file cannot hold, e.g. `bloom, sharpen`; absent if none."}
 
 _LONGEST_NAME = 60
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import imagecodecs
 import numpy as np
+import pillow_heif
 import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
@@ -89,6 +90,14 @@ def test_a_photo_comes_back_under_a_grade(service: Service) -> None:
 def test_it_comes_back_as_it_came_or_as_is_asked_for(service: Service, file_format: str) -> None:
     assert opened(render(service, saved(RGB, file_format), grade="{}")).format == file_format.upper()
     assert opened(render(service, grade="{}", format=file_format)).format == file_format.upper()
+
+
+def test_what_few_programs_read_comes_back_as_jpeg(service: Service) -> None:
+    heic = BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(RGB)).save(heic)
+    for photo in (heic.getvalue(), saved(RGB, "avif")):
+        image = opened(render(service, photo, grade="{}"))
+        assert (image.format, image.size) == ("JPEG", (64, 48))
 
 
 @pytest.mark.parametrize("strength", ["0", "0.0"])
