@@ -22,7 +22,7 @@ from app.render import process as render_process
 from app.render.process import RenderProcess
 from app.render.worker import receive, send
 from app.settings import CHECKOUT
-from tests.render.workers import alive, memory_rank, niceness, quick_starts, workers
+from tests.render.workers import alive, has_work, memory_rank, niceness, quick_starts, workers
 from tests.serving.helpers import eventually
 
 DARKER = Grade.parse({"adjust": {"exposure": -40}})
@@ -76,7 +76,9 @@ class Watched:
         """A photo that is being rendered until its process goes on, and the process."""
         pid = await self.ready()
         os.kill(pid, signal.SIGSTOP)
-        return pid, await self.ask()
+        rendering = await self.ask()
+        await eventually(lambda: has_work(pid))
+        return pid, rendering
 
     async def ask(self, job: RenderJob = PHOTO) -> "asyncio.Task[RenderedPhoto]":
         """A photo that has a place."""

@@ -1,6 +1,8 @@
 """The processes of a pool, looked at from outside (Linux)."""
 
+import fcntl
 import os
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,12 @@ def workers(parent: int | None = None) -> set[int]:
 def alive(pid: int) -> bool:
     status = _status(Path(f"/proc/{pid}"))
     return status is not None and status[0] != "Z"
+
+
+def has_work(pid: int) -> bool:
+    """Whether a process that was stopped has been sent something."""
+    with open(f"/proc/{pid}/fd/0", "rb", buffering=0, opener=lambda path, flags: os.open(path, os.O_NONBLOCK)) as pipe:
+        return any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
 
 
 def niceness(pid: int) -> int:
