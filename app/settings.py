@@ -68,7 +68,7 @@ class Settings(BaseSettings):
 
     events_url: SecretStr | None = Field(
         None,
-        description="Event store, a URL of SQLite or PostgreSQL; empty: SQLite in the folder below; `none`: no events.",
+        description="Event store: URL of SQLite or PostgreSQL; empty: a file in the folder below; `none`: no store.",
     )
     events_folder: Path = Field(
         CHECKOUT / "runs" / "events", description="Folder of that SQLite file, and of events that wait for the store."

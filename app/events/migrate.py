@@ -1,4 +1,8 @@
-"""Brings the event store's tables up to date."""
+"""Brings the event store's tables up to date.
+
+A migration is a module in `migrations/versions` with an `upgrade`; it names the one before it as its `down_revision`.
+What all of them lead to must be the tables in `app.events.schema`, which a test compares.
+"""
 
 from pathlib import Path
 

@@ -96,37 +96,34 @@ def _without_forgotten(connection: Connection, records: Sequence[Record]) -> Seq
 
 
 def _served(records: Iterable[Record]) -> list[Row]:
-    return [
-        {
-            "event_id": record.event_id,
-            "request_id": record.request_id,
-            "time": moment(record.time),
-            "intent": record.intent,
-            "variant": record.variant,
-            "project_id": record.project_id,
-            "user_hash": record.user_hash,
-            **tool.model_dump(),
-        }
-        for record in records
-        if isinstance(record, ServeRecord)
-        for tool in record.tools
-    ]
+    rows: list[Row] = []
+    for record in records:
+        if isinstance(record, ServeRecord):
+            of_all = _common(record) | {
+                "event_id": record.event_id,
+                "intent": record.intent,
+                "variant": record.variant,
+            }
+            rows += [of_all | tool.model_dump() for tool in record.tools]
+    return rows
 
 
 def _feedback(records: Iterable[Record]) -> list[Row]:
-    return [
-        {
-            "request_id": record.request_id,
-            "tool": tool,
-            "outcome": _outcome(record, tool),
-            "time": moment(record.time),
-            "project_id": record.project_id,
-            "user_hash": record.user_hash,
-        }
-        for record in records
-        if isinstance(record, FeedbackRecord)
-        for tool in TOOLS
-    ]
+    rows: list[Row] = []
+    for record in records:
+        if isinstance(record, FeedbackRecord):
+            of_all = _common(record)
+            rows += [of_all | {"tool": tool, "outcome": _outcome(record, tool)} for tool in TOOLS]
+    return rows
+
+
+def _common(record: Record) -> Row:
+    return {
+        "request_id": record.request_id,
+        "time": moment(record.time),
+        "project_id": record.project_id,
+        "user_hash": record.user_hash,
+    }
 
 
 def _outcome(feedback: FeedbackRecord, tool: str) -> str:

@@ -100,6 +100,15 @@ def test_decoding_tells_the_stages_of_a_call(tmp_path: Path) -> None:
         assert 1 <= tokens["adjust"] <= 14
 
 
+def test_events_measures_both_sides_and_stores_every_serve(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.events", "--quick", "--results", str(tmp_path)]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    written = json.loads((tmp_path / "events.json").read_text(encoding="utf-8"))
+    samples = {name: spread["samples"] for name, spread in written["results"]["milliseconds"].items()}
+    assert samples == {"with events": 20, "without events": 20}
+    assert written["results"]["serves_per_second"][0] > 0
+
+
 def test_a_service_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"did not start: .*no-such@1"), service(model="no-such@1"):
         pass

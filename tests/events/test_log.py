@@ -185,6 +185,24 @@ def test_a_slow_server_delays_no_event_on_its_way_to_the_disk(postgres: Cluster,
     assert requests(url) == once(1, 2, 3)
 
 
+def test_a_server_that_hangs_does_not_hold_up_the_end(
+    postgres: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.database()
+    with event_log(tmp_path, url):
+        pass
+    monkeypatch.setattr(log_module, "CLOSE_SECONDS", 0.05)
+    with postgres.connect(make_url(url).database) as other, other.transaction():
+        other.execute("LOCK TABLE served IN ACCESS EXCLUSIVE MODE")
+        with event_log(tmp_path, url) as log:
+            hand_over(log, 1)
+    assert spooled(tmp_path) == 2
+    monkeypatch.undo()
+    with event_log(tmp_path, url):
+        pass
+    assert requests(url) == once(1)
+
+
 def test_a_locked_file_is_waited_for(tmp_path: Path, logs: list[Any]) -> None:
     url = f"sqlite:///{tmp_path}/events.sqlite3"
     with event_log(tmp_path, url) as log:

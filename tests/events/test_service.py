@@ -143,17 +143,18 @@ def test_without_room_feedback_is_refused_and_looks_are_still_answered(tmp_path:
 # As a process
 
 
-def test_a_process_that_is_ended_has_written_everything(tmp_path: Path) -> None:
-    with process(**in_folder(tmp_path, flush=600)) as running:
-        url = running.wait_until_ready()
+def test_two_processes_on_one_folder_have_written_everything_when_they_end(tmp_path: Path) -> None:
+    with process(**in_folder(tmp_path, flush=600)) as one, process(**in_folder(tmp_path, flush=600)) as other:
+        urls = [one.wait_until_ready(), other.wait_until_ready()]
         with ThreadPoolExecutor(4) as threads:
-            answers = list(threads.map(lambda number: ask(url, f"look {number}").json(), range(20)))
-        httpx.post(f"{url}/feedback", json={"request_id": answers[0]["request_id"], "event": "exported"})
-        code, _, _ = running.end(signal.SIGTERM)
-    assert code == 0
+            answers = list(threads.map(lambda number: ask(urls[number % 2], f"look {number}").json(), range(20)))
+        said = {"request_id": answers[0]["request_id"], "event": "exported"}
+        assert [httpx.post(f"{url}/feedback", json=said).status_code for url in urls] == [202, 202]
+        assert [running.end(signal.SIGTERM)[0] for running in (one, other)] == [0, 0]
     found = stored(tmp_path)
     assert Counter(row["request_id"] for row in found) == {answer["request_id"]: 3 for answer in answers}
     assert {row["request_id"] for row in found if row["exported"]} == {answers[0]["request_id"]}
+    assert list(tmp_path.glob("spool/*/*")) == []
 
 
 def test_a_process_that_is_killed_loses_only_the_last_moment(tmp_path: Path) -> None:

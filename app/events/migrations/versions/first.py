@@ -82,9 +82,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_hash", name="forgotten_pkey"),
     )
     op.execute(VIEW)
-
-
-def downgrade() -> None:
-    op.execute("DROP VIEW served_with_feedback")
-    for table in ("forgotten", "projects", "feedback", "served"):
-        op.drop_table(table)
