@@ -109,6 +109,18 @@ def test_events_measures_both_sides_and_stores_every_serve(tmp_path: Path) -> No
     assert written["results"]["serves_per_second"][0] > 0
 
 
+def test_while_rendering_compares_recolor_alone_and_beside_photos(tmp_path: Path) -> None:
+    results = quick("while_rendering", tmp_path)["results"]
+    milliseconds = results["milliseconds"]
+    for kind in ("uncached", "cached"):
+        alone, rendering = (milliseconds[f"{kind}, {when}"] for when in ("alone", "while rendering"))
+        assert results["ratios_of_p50"][kind] == [pytest.approx(rendering["p50"] / alone["p50"])]
+        assert results["ratio_of_p99"][kind] == pytest.approx(rendering["p99"] / alone["p99"])
+    assert milliseconds["photo"]["samples"] >= 1
+    for form in (".cube", "texture"):
+        assert milliseconds[f"LUT as {form}"]["samples"] == 4
+
+
 def test_a_service_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"did not start: .*no-such@1"), service(model="no-such@1"):
         pass
