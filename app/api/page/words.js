@@ -49,9 +49,10 @@ export function failures(answer, titles) {
   return `Not answered: ${list}. ${failed.length > 1 ? "They are" : "It is"} left unused. Try again, or set it by hand.`;
 }
 
-/** Show who answered, and how fast. `roundTrip` is in milliseconds, measured here. */
-export function answerLine(line, { intent, model, cached, timings_ms: timings }, roundTrip, unused) {
-  const stages = Object.entries(timings).filter(([stage]) => stage in STAGES).map(([stage, ms]) => `${STAGES[stage]} ${shown(ms)}`);
+/** Show who answered, and how fast. `unused` is whether no tool is used. */
+export function answerLine(line, { intent, model, cached, timings_ms: timings, roundTrip }, unused) {
+  const known = Object.entries(timings).filter(([stage]) => stage in STAGES);
+  const stages = known.map(([stage, ms]) => `${STAGES[stage]} ${shown(ms)}`);
   const details = [model, ...stages, `with the network ${shown(roundTrip)}`];
   const parts = [
     make("strong", { textContent: `“${intent}”` }),
