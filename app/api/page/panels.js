@@ -46,7 +46,7 @@ export function decidedBy(tool, settings, answer, answered) {
   if (!sameSettings(tool, settings, answered[tool.name])) return edited;
   if (answer.failed[tool.name]) return { text: "not answered", kind: "failed" };
   const source = answer.sources[tool.name];
-  return { text: used ? `by the ${source}` : `not used, says the ${source}`, kind: used ? source : "unused" };
+  return { text: used ? `by the ${source}` : `not used · ${source}`, kind: used ? source : "unused" };
 }
 
 function part(tool, its, { input, change }) {
@@ -95,7 +95,7 @@ function swatch(tool, group, hooks, element) {
   const show = (settings) => {
     for (const made of parts) made.show(settings);
     const set = inner.map(({ path, low }) => signed(valueAt(settings, path), low));
-    values.textContent = set.some((value) => value !== "0") ? set.join(" / ") : "";
+    values.textContent = set.some((value) => value !== "0") ? set.join("/") : "";
   };
   return { label, sliders, choose, show };
 }

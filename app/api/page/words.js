@@ -53,7 +53,7 @@ export function failures(answer, titles) {
 export function answerLine(line, { intent, model, cached, timings_ms: timings, roundTrip }, unused) {
   const known = Object.entries(timings).filter(([stage]) => stage in STAGES);
   const stages = known.map(([stage, ms]) => `${STAGES[stage]} ${shown(ms)}`);
-  const details = [model, ...stages, `with the network ${shown(roundTrip)}`];
+  const details = [model, ...stages, `round trip ${shown(roundTrip)}`];
   const parts = [
     make("strong", { textContent: `“${intent}”` }),
     make("span", { className: "pill", textContent: `${shown(timings.total)}${cached ? ", from the cache" : ""}` }),
@@ -64,5 +64,5 @@ export function answerLine(line, { intent, model, cached, timings_ms: timings, r
 }
 
 function shown(milliseconds) {
-  return milliseconds < 9.95 ? `${milliseconds.toFixed(1)} ms` : `${Math.round(milliseconds)} ms`;
+  return `${milliseconds < 9.95 ? milliseconds.toFixed(1) : Math.round(milliseconds)}\u00a0ms`;
 }
