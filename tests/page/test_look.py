@@ -77,7 +77,7 @@ def test_a_text_without_a_look_needs_no_change(page: Page, service: Service) -> 
     teach(service, "hello", Grade())
     type_look(page, "hello")
     expect(page.locator("#answer")).to_contain_text("needs no change")
-    expect(page.locator("#tool-filter .badge")).to_have_text("not used, says the student")
+    expect(page.locator("#tool-filter .badge")).to_have_text("not used · student")
     assert np.array_equal(after(page), before(page))
 
 

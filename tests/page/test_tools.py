@@ -115,7 +115,7 @@ def test_a_colour_range_changes_its_colours(page: Page) -> None:
     grade = grade_of(page)
     assert grade.selective_adjust is not None
     assert grade.selective_adjust.green.saturation == -100
-    expect(page.locator(".swatch[data-group=green] .values")).to_have_text("−100 / 0")
+    expect(page.locator(".swatch[data-group=green] .values")).to_have_text("−100/0")
     change = np.abs(after(page).astype(int) - before(page)).max(axis=2)
     photo = before(page).astype(int)
     leaves, fur = photo[..., 1] > photo[..., 2] + 60, abs(photo[..., 1] - photo[..., 2]) < 20
