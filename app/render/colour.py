@@ -101,9 +101,10 @@ def from_oklch(lch: Array) -> Array:
 
 def power(value: Array, exponent: float) -> Array:
     """Of numbers above 0; by way of logarithms, since those are vectorised on every processor."""
-    result = np.asarray(np.log(value))
+    result: Array = np.asarray(np.log(value))
     result *= np.float32(exponent)
-    return np.exp(result, out=result)
+    np.exp(result, out=result)
+    return result
 
 
 def smooth(x: Array) -> Array:

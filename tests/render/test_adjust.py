@@ -136,7 +136,8 @@ def test_more_exposure_does_not_clip() -> None:
 
 @given(tool_settings("adjust"))
 def test_grey_ramps_keep_their_order(values: Adjust) -> None:
-    light = luminance(linear(adjust(GREYS, values)))
+    # But for hue: greys that are tinted turn with it, and the most vivid hues differ in lightness.
+    light = luminance(linear(adjust(GREYS, values.model_copy(update={"hue": 0}))))
     assert (np.diff(light) > -1e-5).all()
 
 
