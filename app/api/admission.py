@@ -7,11 +7,14 @@ from app.api.keys import Keys
 from app.api.rate import RateLimit
 from app.telemetry.metrics import REJECTED
 
-OPEN = frozenset({"/healthz", "/readyz"})
-"""Need no key: probes have none."""
+OPEN = frozenset({"/healthz", "/readyz", "/"})
+"""Need no key: probes have none, and the page, which holds no data, asks for one itself."""
+
+PAGE = "/page/"
+"""Where the page's files lie, open as the page is."""
 
 UNCOUNTED = OPEN | {"/metrics"}
-"""Are not held to the rate limit, nor counted towards it."""
+"""Are not held to the rate limit, nor counted towards it; nor are the page's files."""
 
 
 class Admission:
@@ -28,13 +31,14 @@ class Admission:
     def _admit(self, scope: Scope) -> None:
         path = scope["path"]
         caller = _address(scope)
-        if self._keys and path not in OPEN:
+        part_of_page = path.startswith(PAGE)
+        if self._keys and path not in OPEN and not part_of_page:
             holder = self._keys.holder(_authorization(scope))
             if holder is None:
                 REJECTED.labels("unauthorized").inc()
                 raise Unauthorized
             caller = holder
-        if path not in UNCOUNTED and (seconds := self._rate.wait(caller)):
+        if path not in UNCOUNTED and not part_of_page and (seconds := self._rate.wait(caller)):
             REJECTED.labels("rate").inc()
             raise TooManyRequests(f"Too many requests; the next is let in after {seconds} s.", seconds)
 

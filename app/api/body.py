@@ -16,13 +16,19 @@ Model = TypeVar("Model", bound=BaseModel)
 LONGEST_NAME = 60
 """Characters of an unknown field's name that an error repeats."""
 
+# What `curl -d` sends by itself is a form.
+_JSON_HINT = (
+    "The body must be JSON: send the header 'Content-Type: application/json'"
+    " (curl: use --json in place of -d, or add -H 'Content-Type: application/json')."
+)
+
 
 async def read_json(request: Request, model: type[Model], limit: int, seconds: float) -> Model:
     """The body as a `model`. `limit` is in bytes, `seconds` the time that sending it may take.
 
     Raises UnsupportedMediaType, TooLarge, RequestTimeout, Malformed, InvalidField.
     """
-    _require_json(request)
+    require_media_type(request, "application/json", _JSON_HINT)
     data = parse_json(await read_body(request, limit, seconds))
     try:
         return model.model_validate(data)
@@ -70,23 +76,24 @@ def parse_json(body: bytes) -> Any:
         raise Malformed("The body is not sensible JSON: a number is too long.") from None
 
 
-def _require_json(request: Request) -> None:
-    """Raises UnsupportedMediaType. What `curl -d` sends by itself is a form, hence the hint."""
+def require_media_type(request: Request, media_type: str, hint: str) -> None:
+    """Raises UnsupportedMediaType with the hint, or for a body that is compressed."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         REJECTED.labels("content_type").inc()
         raise UnsupportedMediaType("The body is compressed; send it without Content-Encoding.")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
         REJECTED.labels("content_type").inc()
-        raise UnsupportedMediaType(
-            "The body must be JSON: send the header 'Content-Type: application/json'"
-            " (curl: use --json in place of -d, or add -H 'Content-Type: application/json')."
-        )
+        raise UnsupportedMediaType(hint)
+
+
+def printable(name: str) -> str:
+    """A field's name that the caller chose: it may be long, or hold what cannot be encoded or printed."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in name[:LONGEST_NAME])
 
 
 def _too_large(limit: int) -> TooLarge:
     REJECTED.labels("too_large").inc()
-    return TooLarge(limit)
+    return TooLarge(f"The body is larger than the {limit} bytes that this path takes.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -109,6 +116,4 @@ def problems(errors: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _field(path: tuple[int | str, ...]) -> str:
-    name = ".".join(map(str, path))[:LONGEST_NAME] or "body"
-    # An unknown field's name is the caller's text: it may hold what cannot be encoded or printed.
-    return "".join(c if c.isprintable() else "\ufffd" for c in name)
+    return printable(".".join(map(str, path))) or "body"

@@ -62,9 +62,6 @@ class RequestTimeout(ApiError):
 class TooLarge(ApiError):
     status, code = 413, "too_large"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than the {limit} bytes that this path takes.")
-
 
 class UnsupportedMediaType(ApiError):
     status, code = 415, "unsupported_media_type"

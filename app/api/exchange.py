@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.types import Scope
 
+from app.telemetry.metrics import STAGE_DURATION
+
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = "recolor.exchange"
 
@@ -40,6 +42,11 @@ class Exchange:
     def seconds(self) -> float:
         """Since the request arrived."""
         return perf_counter() - self.started
+
+    def add_stage(self, stage: str, seconds: float) -> None:
+        """A stage that the route itself went through."""
+        self.timings_ms = {**self.timings_ms, stage: seconds * 1000}
+        STAGE_DURATION.labels(stage, self.model).observe(seconds)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The response headers that every answer has, errors included."""

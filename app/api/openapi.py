@@ -1,5 +1,6 @@
 """The service's own description: what routes say about bodies and errors, and what holds for all of them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -47,19 +48,41 @@ BODY_ERRORS = (Malformed, RequestTimeout, TooLarge, UnsupportedMediaType, Invali
 
 def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """Documents the body of a route that reads it itself."""
-    content = {"schema": model.model_json_schema(), "example": example}
+    content = {"schema": _inlined(model.model_json_schema()), "example": example}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def answer(model: type[BaseModel], description: str, example: dict[str, Any] | None = None) -> Responses:
+def form_body(model: type[BaseModel], file: str, says: str, example: dict[str, Any]) -> dict[str, Any]:
+    """Documents a form: the file, and the fields of `model` as text, structured ones as JSON text."""
+    schema = _inlined(model.model_json_schema())
+    schema["properties"] = {file: {"type": "string", "format": "binary", "description": says}} | schema["properties"]
+    schema["required"] = [file, *schema.get("required", ())]
+    content = {"schema": schema, "example": example, "encoding": {"grade": {"contentType": "application/json"}}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
+
+
+def answer(
+    model: type[BaseModel], description: str, example: dict[str, Any] | None = None, status: int = 200
+) -> Responses:
     """Documents the answer of a route that writes it itself."""
     content = {"content": {"application/json": {"example": example}}} if example else {}
-    return {200: {"model": model, "description": description, **content}}
+    return {status: {"model": model, "description": description, **content}}
 
 
-def errors(*kinds: type[ApiError]) -> Responses:
-    """Documents the errors of a route; those of the key and the rate limit come by themselves."""
-    return {kind.status: _error(kind) for kind in kinds}
+def file_answer(media_types: Sequence[str], description: str, headers: Mapping[str, str] | None = None) -> Responses:
+    """Documents an answer that is a file, in one of several forms; `headers` are what it has and what each says."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
+    return {200: {"description": description, "content": content, "headers": described}}
+
+
+def errors(*kinds: type[ApiError], meanings: Mapping[type[ApiError], str] | None = None) -> Responses:
+    """Documents the errors of a route; those of the key and the rate limit come by themselves.
+
+    Args:
+        meanings: what an error means at this route, where that is not what it usually means.
+    """
+    return {kind.status: _error(kind, {**_MEANING, **(meanings or {})}[kind]) for kind in kinds}
 
 
 def complete(app: FastAPI) -> dict[str, Any]:
@@ -74,7 +97,7 @@ def complete(app: FastAPI) -> dict[str, Any]:
                 operation["security"] = []
             else:
                 for kind in (Unauthorized, TooManyRequests):
-                    described = {k: v for k, v in _error(kind).items() if k != "model"}
+                    described = {k: v for k, v in _error(kind, _MEANING[kind]).items() if k != "model"}
                     described["content"]["application/json"]["schema"] = reference
                     operation["responses"].setdefault(str(kind.status), described)
             for response in operation["responses"].values():
@@ -82,11 +105,11 @@ def complete(app: FastAPI) -> dict[str, Any]:
     return schema
 
 
-def _error(kind: type[ApiError]) -> dict[str, Any]:
-    example = {"error": {"code": kind.code, "message": _MEANING[kind], "request_id": examples.ANSWER["request_id"]}}
+def _error(kind: type[ApiError], meaning: str) -> dict[str, Any]:
+    example = {"error": {"code": kind.code, "message": meaning, "request_id": examples.ANSWER["request_id"]}}
     described: dict[str, Any] = {
         "model": ErrorAnswer,
-        "description": _MEANING[kind],
+        "description": meaning,
         "content": {"application/json": {"example": example}},
     }
     if kind in (TooManyRequests, NotAvailable):
@@ -94,6 +117,23 @@ def _error(kind: type[ApiError]) -> dict[str, Any]:
             "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
         }
     return described
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Schema without references: they would lead out of the place where it is put."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolved(part) for part in node]
+        if not isinstance(node, dict):
+            return node
+        reference = node.get("$ref", "").removeprefix("#/$defs/")
+        whole = definitions[reference] | node if reference else node
+        return {name: resolved(part) for name, part in whole.items() if name != "$ref"}
+
+    inlined: dict[str, Any] = resolved(schema)
+    return inlined
 
 
 _HEADERS = {

@@ -1,7 +1,7 @@
 """What goes over the wire, as pydantic models: requests are validated by them, answers documented."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,10 +12,13 @@ from pydantic import (
     RootModel,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from app.events import FeedbackKind
 from app.grade import TOOLS, Grade, fold
+from app.render import PhotoFormat
 
 LONGEST_INTENT = 200
 LONGEST_ID = 128
@@ -82,6 +85,61 @@ class RecolorBody(BaseModel):
     )
 
 
+Strength = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+
+
+class Look(BaseModel):
+    """A look: either in words, or as a grade."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"oneOf": [{"required": ["intent"]}, {"required": ["grade"]}]},
+    )
+
+    intent: Intent | None = Field(None, description="The look in words, answered as by `/recolor`.")
+    grade: Grade | None = Field(None, description="The tools' settings; what is missing is neutral.")
+    strength: Strength = Field(100, description="How much of the look, in percent.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.intent is None) == (self.grade is None):
+            raise PydanticCustomError("one_of_both", "Give either intent or grade")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What an editor lists the look as."""
+        return self.intent or "Recolor"
+
+    def canonical_grade(self) -> Grade:
+        """The grade, where there is one: tools that change nothing are None."""
+        return Grade.of(dict(self.grade or Grade()))
+
+
+class LutBody(Look):
+    """A look, and how it is sampled."""
+
+    size: Literal[17, 33, 65] = Field(33, description="Points an axis.")
+
+
+class XmpBody(Look):
+    """A look, and as what Lightroom has it."""
+
+    kind: Literal["preset", "profile"] = Field(
+        "preset", description="`preset`: sliders to go on with, near the look. `profile`: its exact colours."
+    )
+
+
+class RenderBody(Look):
+    """The text fields of a form with a photo in it."""
+
+    model_config = ConfigDict(strict=False)
+
+    format: PhotoFormat | None = Field(None, description="The format to write; by default that of the photo.")
+
+
 class RecolorAnswer(Grade):
     """A grade. A requested tool that is not used is null; a tool that was not requested is absent."""
 
@@ -98,6 +156,30 @@ class RecolorAnswer(Grade):
     model: str = Field(description="The student, `name@version`.")
     variant: str = Field(description="The experiment's variant that answered.")
     timings_ms: dict[str, float] = Field(description="Milliseconds: `total`, and the stages that there were.")
+
+
+class FeedbackBody(BaseModel):
+    """What a user did with an answer."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    request_id: Annotated[Id, Field(min_length=1)] = Field(description="The answer's `request_id`.")
+    event: FeedbackKind = Field(description="What was done with the answer.")
+    tools: Annotated[list[ToolName], AfterValidator(_distinct)] | None = Field(
+        None,
+        description="The tools that were kept in the export, each once; all of them where the field is absent. "
+        "Of a discarded answer none is kept, whatever stands here.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    project_id: Id | None = Field(None, description="The project that was edited.")
+    user_id: Id | None = Field(None, description="The user who edited it.")
+
+
+class FeedbackAnswer(BaseModel):
+    """The feedback is kept, and will be joined with the answer that it is about."""
+
+    request_id: str
+    event: FeedbackKind
 
 
 class Problem(BaseModel):

@@ -25,6 +25,6 @@ def server(app: FastAPI, settings: Settings) -> uvicorn.Server:
         # Else every local caller could name an address of its choice, and escape the rate limit.
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=math.ceil(settings.deadline_seconds) + 1,
+        timeout_graceful_shutdown=math.ceil(max(settings.deadline_seconds, settings.render_seconds)) + 1,
     )
     return uvicorn.Server(config)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.console import Model, err, errors, out, settings_of
-from app.grade import TOOLS, Grade, fold
+from app.grade import TOOLS, Grade, fold, strict_json
 from app.main import StartError, build_recolorer
 from app.serving import Recoloring, RecolorRequest
 from app.settings import Settings
@@ -47,6 +48,18 @@ def grade_of(look: str, model: str) -> Grade:
         err.print(f"recolor: no settings for {look!r}: {reasons}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
     return Grade.of(recoloring.tools)
+
+
+def chosen_grade(look: str, file: Path | None, model: str) -> Grade:
+    """The grade that a command is to use: of a look, or of a file. Raises typer.BadParameter, typer.Exit."""
+    if bool(look.strip()) == (file is not None):
+        raise typer.BadParameter("give either a look or --grade", param_hint="LOOK")
+    if file is None:
+        return grade_of(look, model)
+    try:
+        return Grade.parse(strict_json.read(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file}: {error}", param_hint="--grade") from None
 
 
 async def _recolor(settings: Settings, intents: list[str]) -> list[Recoloring]:

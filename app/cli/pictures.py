@@ -1,14 +1,12 @@
-"""`recolor apply`, `recolor lut`: pictures under a look, and the look for other editors."""
+"""`recolor apply`: pictures under a look."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.console import Model, err, out, progress
-from app.cli.looks import grade_of
-from app.grade import Grade
+from app.cli.console import Model, err, progress
+from app.cli.looks import chosen_grade
 
 PHOTOS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp", ".tif": "tiff", ".tiff": "tiff"}
 
@@ -24,10 +22,8 @@ def apply(
     """Give photos a look: the rendered copies keep size, format and EXIF data."""
     from app.render import PhotoError, render_photo
 
-    if bool(look.strip()) == (grade_file is not None):
-        raise typer.BadParameter("give either a look or --grade", param_hint="LOOK")
     jobs = _photo_jobs(photo, output)
-    grade = _read_grade(grade_file) if grade_file else grade_of(look, model)
+    grade = chosen_grade(look, grade_file, model)
     failed = 0
     with progress() as shown:
         for source, target in shown.track(jobs, description="rendering"):
@@ -41,23 +37,6 @@ def apply(
                 err.print(f"recolor: {source}: {error}", markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
-
-
-def lut(
-    look: Annotated[str, typer.Argument(help='The look, e.g. "golden hour".')],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .cube file to write.")] = ...,  # type: ignore[assignment]
-    size: Annotated[int, typer.Option(min=2, max=65, help="Points an axis; editors take 17, 33 or 65.")] = 33,
-    strength: Annotated[int, typer.Option(min=0, max=100, help="How much of the look, in percent.")] = 100,
-    model: Model = "",
-) -> None:
-    """Write a look as a .cube file, which most editors read. Bloom, sharpen and structure are no part of a LUT."""
-    from app.render import compile_lut, write_cube
-
-    if output.suffix.lower() != ".cube" or not output.resolve().parent.is_dir():
-        raise typer.BadParameter(f"{output} is no .cube file in a folder that exists", param_hint="--output")
-    grade = grade_of(look, model)
-    output.write_text(write_cube(compile_lut(grade, size, strength), look), encoding="utf-8")
-    out.print(f"wrote {output}", markup=False, highlight=False)
 
 
 def _photo_jobs(photo: Path, output: Path) -> list[tuple[Path, Path]]:
@@ -80,10 +59,3 @@ def _photo_jobs(photo: Path, output: Path) -> list[tuple[Path, Path]]:
         if target.suffix.lower() not in PHOTOS or PHOTOS[target.suffix.lower()] != PHOTOS.get(source.suffix.lower()):
             raise typer.BadParameter(f"{target.name} must end as {source.name} does", param_hint="--output")
     return jobs
-
-
-def _read_grade(file: Path) -> Grade:
-    try:
-        return Grade.parse(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{file}: {error}", param_hint="--grade") from None

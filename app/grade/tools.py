@@ -113,51 +113,56 @@ class ToolSettings(Group):
 class Adjust(ToolSettings):
     """Global grade. Exposure 40 is one photographic stop."""
 
+    model_config = ConfigDict(title="Adjust")
     tool = "adjust"
 
-    exposure: Signed = 0
-    contrast: Signed = 0
-    brightness: Signed = 0
-    highlights: Signed = 0
-    shadows: Signed = 0
-    saturation: Signed = 0
-    vibrance: Signed = 0
-    temperature: Signed = 0
-    tint: Signed = 0
-    linearOffset: Signed = 0
-    hue: Degrees = 0
-    bloom: Amount = 0
-    sharpen: Amount = 0
-    structure: Amount = 0
+    exposure: Signed = Field(0, title="Exposure", description="More or less light; 40 is one photographic stop.")
+    contrast: Signed = Field(0, title="Contrast", description="A steeper or a flatter tone curve.")
+    brightness: Signed = Field(0, title="Brightness", description="Brighter or darker mid-tones.")
+    highlights: Signed = Field(0, title="Highlights", description="Brighter highlights; below zero they are recovered.")
+    shadows: Signed = Field(0, title="Shadows", description="Opened shadows; below zero they are deepened.")
+    saturation: Signed = Field(0, title="Saturation", description="All colours; -100 is black and white.")
+    vibrance: Signed = Field(0, title="Vibrance", description="The muted colours only, and skin the least.")
+    temperature: Signed = Field(0, title="Temperature", description="Warmer, towards amber, or colder, towards blue.")
+    tint: Signed = Field(0, title="Tint", description="Towards magenta, or towards green.")
+    linearOffset: Signed = Field(
+        0, title="Linear offset", description="Lifted blacks, as of a matte print; below zero they are crushed."
+    )
+    hue: Degrees = Field(0, title="Hue", description="Turns every hue by so many degrees.")
+    bloom: Amount = Field(0, title="Bloom", description="A glow around the lights.")
+    sharpen: Amount = Field(0, title="Sharpen", description="Sharper edges.")
+    structure: Amount = Field(0, title="Structure", description="Local contrast: texture and grit.")
 
 
 class ColourRange(Group):
     """Saturation and luminance of one range of hues."""
 
-    saturation: Signed = 0
-    luminance: Signed = 0
+    saturation: Signed = Field(0, title="Saturation", description="How strong these colours are; -100 is grey.")
+    luminance: Signed = Field(0, title="Luminance", description="How light these colours are.")
 
 
 class SelectiveAdjust(ToolSettings):
     """Saturation and luminance, colour range by colour range."""
 
+    model_config = ConfigDict(title="Selective adjust")
     tool = "selective_adjust"
 
-    red: ColourRange = ColourRange()
-    orange: ColourRange = ColourRange()
-    yellow: ColourRange = ColourRange()
-    green: ColourRange = ColourRange()
-    cyan: ColourRange = ColourRange()
-    blue: ColourRange = ColourRange()
+    red: ColourRange = Field(ColourRange(), title="Red")
+    orange: ColourRange = Field(ColourRange(), title="Orange")
+    yellow: ColourRange = Field(ColourRange(), title="Yellow")
+    green: ColourRange = Field(ColourRange(), title="Green")
+    cyan: ColourRange = Field(ColourRange(), title="Cyan")
+    blue: ColourRange = Field(ColourRange(), title="Blue")
 
 
 class Filter(ToolSettings):
-    """A LUT preset blended in by `intensity` percent."""
+    """A look-up table, blended in by its intensity in percent."""
 
+    model_config = ConfigDict(title="Filter")
     tool = "filter"
 
-    name: PresetName = NO_PRESET
-    intensity: Amount = 0
+    name: PresetName = Field(NO_PRESET, title="Preset", description="The look that is laid over the picture.")
+    intensity: Amount = Field(0, title="Intensity", description="How much of the preset is blended in.")
 
     @property
     def is_used(self) -> bool:

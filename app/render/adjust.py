@@ -24,7 +24,8 @@ _WARM_WHITE = np.array([1.1765, 0.9761, 0.7218], np.float32)
 _WARM_WHITE_AT = 33  # the temperature that gives this white
 _MAGENTA = np.array([0.28, -0.28, 0.28], np.float32)  # natural logarithms of the gains at tint 100
 
-_STOP = 40  # exposure units that double the light
+STOP = 40
+"""Units of exposure that double the light."""
 
 _CONTRAST_STEEPNESS = 6.5
 _CONTRAST_CENTRE = 0.48  # leaves middle grey (0.18 linear, 0.46 encoded) where it is
@@ -63,7 +64,7 @@ def white_gains(temperature: int, tint: int) -> Array:
 
 
 def _lit(light: Array, s: Adjust) -> Array:
-    gains = white_gains(s.temperature, s.tint) * np.float32(2 ** (s.exposure / _STOP))
+    gains = white_gains(s.temperature, s.tint) * np.float32(2 ** (s.exposure / STOP))
     return toned(light * gains, lambda value: roll_off(value, float(gains.max())))
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from app.render.colour import Array
 from app.render.lut import MAX_SIZE, Lut
+from app.render.title import one_line
 
 # Readers hold a line in a buffer of fixed length (ffmpeg: 512 bytes).
 _LONGEST_TITLE = 100
@@ -30,8 +31,8 @@ class CubeError(ValueError):
 
 def write(lut: Lut, title: str = "") -> str:
     """The LUT as text, with six decimals. What a title cannot hold (quotes, line ends) is replaced."""
-    plain = "".join(character for character in " ".join(title.split()) if character.isprintable()).replace('"', "'")
-    header = f'TITLE "{plain[:_LONGEST_TITLE]}"\nLUT_3D_SIZE {lut.size}\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 1 1 1\n'
+    plain = one_line(title, _LONGEST_TITLE).replace('"', "'")
+    header = f'TITLE "{plain}"\nLUT_3D_SIZE {lut.size}\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 1 1 1\n'
     return header + _rows(lut.red_first())
 
 

@@ -1,4 +1,4 @@
-"""`recolor apply` and `recolor lut`, against a real (tiny) student and real files."""
+"""`recolor apply`, against a real (tiny) student and real files."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.render import cube
 from tests.cli.conftest import recolor
 
 WARM = {"adjust": {"temperature": 40}}
@@ -82,16 +81,3 @@ def test_what_makes_no_sense_is_refused(
     assert result.exit_code == 2
     assert words in result.stderr
     assert not (tmp_path / "out.png").exists()
-
-
-def test_a_look_becomes_a_cube_file(tmp_path: Path) -> None:
-    file = tmp_path / "look.cube"
-    result = recolor("lut", "golden hour", "-o", file, "--size", "17")
-    assert result.exit_code == 0, result.stderr
-    assert cube.read(file.read_text(encoding="utf-8")).size == 17
-
-
-def test_a_cube_file_needs_its_ending(tmp_path: Path) -> None:
-    result = recolor("lut", "golden hour", "-o", tmp_path / "look.txt")
-    assert result.exit_code == 2
-    assert "no .cube file" in result.stderr

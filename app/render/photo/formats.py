@@ -5,11 +5,24 @@ from typing import Literal
 from app.render.photo.errors import PhotoError
 
 PhotoFormat = Literal["jpeg", "png", "webp", "tiff"]
+"""What is written."""
+SourceFormat = Literal["jpeg", "png", "webp", "tiff", "heic", "avif"]
+"""What is read."""
 
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 
 
-def format_of(data: bytes) -> PhotoFormat:
+def usual_target(source: SourceFormat) -> PhotoFormat:
+    """The format in which a photo is written if no other is asked for: its own, or JPEG, which everything shows."""
+    match source:
+        case "heic" | "avif":
+            return "jpeg"
+        case _:
+            return source
+
+
+def format_of(data: bytes) -> SourceFormat:
     """Raises PhotoError for what is none of them."""
     if not data:
         raise PhotoError("damaged", "The file is empty; send a photo.")
@@ -21,7 +34,19 @@ def format_of(data: bytes) -> PhotoFormat:
         return "webp"
     if data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
         return "tiff"
-    raise PhotoError("unsupported", "This is not a JPEG, PNG, WebP or TIFF file; save the photo as one of them.")
+    if data[4:8] == b"ftyp" and (found := _of_brands(data)):
+        return found
+    text = "This is not a JPEG, PNG, WebP, TIFF, HEIC or AVIF file; save the photo as one of them."
+    raise PhotoError("unsupported", text)
+
+
+def _of_brands(data: bytes) -> SourceFormat | None:
+    """ISO media files list what they are: the main brand, a version, and more brands (ISO 14496-12, 4.3)."""
+    length = int.from_bytes(data[:4], "big")
+    brands = {data[start : start + 4] for start in range(8, min(length, 256), 4)}
+    if brands & {b"avif", b"avis"}:
+        return "avif"
+    return "heic" if brands & _HEIC_BRANDS else None
 
 
 def check_fits(size: tuple[int, int], file_format: PhotoFormat) -> None:

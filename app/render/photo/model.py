@@ -31,7 +31,7 @@ class Photo:
     Attributes:
         rgb: sRGB, [H, W, 3], uint8 or uint16.
         alpha: [H, W] of the same type, not premultiplied; None where the file has none.
-        format: what the file was.
+        format: in which it is written if no other is asked for: what the file was, or JPEG for HEIC and AVIF.
         exif: what is kept of it; may be empty.
     """
 

@@ -6,7 +6,8 @@ from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from app.render.photo.errors import PhotoError, readable, too_large
-from app.render.photo.formats import format_of
+from app.render.photo.formats import format_of, usual_target
+from app.render.photo.heic import heic_profile, open_heic
 from app.render.photo.metadata import describe_anew, orientation_of, upright
 from app.render.photo.model import Photo, PhotoLimits
 from app.render.photo.profiles import to_srgb
@@ -17,21 +18,21 @@ def decode(data: bytes, limits: PhotoLimits) -> Photo:
     """The first picture of a file. Raises PhotoError."""
     if len(data) > limits.max_bytes:
         raise too_large(f"{len(data) / 1e6:.1f} MB", f"{limits.max_bytes / 1e6:.1f} MB")
-    file_format = format_of(data)
+    source = format_of(data)
     with readable("The file"):
-        image = Image.open(BytesIO(data), formats=[file_format.upper()])
+        image = open_heic(data) if source == "heic" else Image.open(BytesIO(data), formats=[source.upper()])
         _check_picture(image, limits)
     with readable("The picture"):
         samples, alpha = read_samples(image, data)
     with readable("The colour profile (ICC)"):
-        rgb = to_srgb(samples, image.info.get("icc_profile") or b"")
+        rgb = to_srgb(samples, image.info.get("icc_profile") or heic_profile(image))
     with readable("The EXIF data"):
         # Only now: PNG may hold it behind the pixels; and Pillow turns a TIFF upright while it loads the pixels.
         exif = image.getexif()
         orientation = orientation_of(exif)
         rgb, alpha = upright(rgb, orientation), None if alpha is None else upright(alpha, orientation)
         describe_anew(exif, rgb)
-    return Photo(rgb, alpha, file_format, exif)
+    return Photo(rgb, alpha, usual_target(source), exif)
 
 
 def _check_picture(image: ImageFile.ImageFile, limits: PhotoLimits) -> None:

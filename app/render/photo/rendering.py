@@ -21,7 +21,7 @@ def render_photo(
     limits: PhotoLimits = USUAL_LIMITS,
     format: PhotoFormat | None = None,  # noqa: A002 - as Pillow calls it
 ) -> RenderedPhoto:
-    """The photo under a grade, written in `format`, by default the format it came in.
+    """The photo under a grade, written in `format`, by default the format it came in (HEIC and AVIF: JPEG).
 
     JPEG is written with quality 95 and full colour resolution (4:4:4), WebP with quality 95. Raises PhotoError.
     """

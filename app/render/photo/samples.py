@@ -1,4 +1,7 @@
-"""The pixels of an opened file, as it holds them: by Pillow up to 8 bits a channel, by imagecodecs with 16."""
+"""The pixels of an opened file, as it holds them.
+
+By Pillow up to 8 bits a channel, by imagecodecs with 16; HEIC by libheif.
+"""
 
 import imagecodecs
 import numpy as np
@@ -7,6 +10,7 @@ from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from app.render.photo.errors import PhotoError
+from app.render.photo.heic import read_heic
 from app.render.photo.model import Samples
 
 _T = ExifTags.Base
@@ -19,6 +23,9 @@ def read_samples(image: ImageFile.ImageFile, data: bytes) -> tuple[Samples, Samp
         image: the file as Pillow opened it, no pixel loaded yet.
         data: the same file.
     """
+    if image.format == "HEIF":
+        samples, alpha, premultiplied = read_heic(image, data)
+        return (_unmultiplied(samples, alpha) if alpha is not None and premultiplied else samples), alpha
     return _deep_samples(image, data) if _is_deep(image) else _shallow_samples(image)
 
 
@@ -81,11 +88,13 @@ def _deep_tiff(tags: ImageFileDirectory_v2, data: bytes) -> tuple[NDArray[np.uin
     return samples, alpha
 
 
-def _unmultiplied(samples: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _unmultiplied(samples: Samples, alpha: Samples) -> Samples:
     """Premultiplied samples as they are without alpha; what is wholly transparent stays as it is."""
-    scale = np.float32(65535) / np.maximum(alpha, 1).astype(np.float32)
+    full = np.float32(np.iinfo(samples.dtype).max)
+    scale = full / np.maximum(alpha, 1).astype(np.float32)
     scale[alpha == 0] = 1
-    return np.rint(np.minimum(samples * scale[..., None], 65535)).astype(np.uint16)
+    unmultiplied: Samples = np.rint(np.minimum(samples * scale[..., None], full)).astype(samples.dtype)
+    return unmultiplied
 
 
 def _unknown_samples() -> PhotoError:

@@ -1,0 +1,113 @@
+// The picture that follows the tools: drawn in the page, by the LUTs of the service.
+
+import { plainGrade } from "./grade.js";
+import { AT_REST, LutFeed, WHILE_MOVING } from "./lut.js";
+import { Picture, SPATIAL } from "./picture.js";
+import { scaled } from "./photo.js";
+
+const REST_MS = 150;
+const SHORTEST_SIDE = 480;
+
+export class LivePicture {
+  #picture;
+  #feed;
+  #photo = null;
+  #longest = 0; // side of what is drawn, in pixels
+  #lut = null;
+  #grade = null;
+  #amounts = {};
+  #strength = 100;
+  #drawing = 0;
+  #resting = 0;
+
+  /** `fail(error)` is told why the picture does not follow, null when it does again. Throws without WebGL2. */
+  constructor(before, after, tools, fail) {
+    this.before = before;
+    this.after = after;
+    this.tools = tools;
+    this.#picture = new Picture(after);
+    this.#feed = new LutFeed((lut) => this.#show(lut), fail);
+    new ResizeObserver(() => this.#fit()).observe(before);
+    after.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    after.addEventListener("webglcontextrestored", () => this.#restore());
+  }
+
+  /** The steps of a look that this browser cannot draw. */
+  get missing() {
+    return this.#picture.spatial ? [] : SPATIAL;
+  }
+
+  setPhoto(photo) {
+    this.#photo = photo;
+    this.#longest = 0;
+    this.#fit();
+  }
+
+  /** Show a grade. `settled` is whether it rests: what moves is drawn by a smaller LUT, until it does. */
+  follow(grade, strength, settled) {
+    this.#grade = plainGrade(this.tools, grade);
+    this.#amounts = grade.adjust ?? {};
+    this.#strength = strength;
+    this.after.dataset.atRest = "false";
+    clearTimeout(this.#resting);
+    this.#resting = settled ? 0 : setTimeout(() => this.follow(grade, strength, true), REST_MS);
+    this.#feed.want(this.#grade, settled ? AT_REST : WHILE_MOVING);
+    this.#schedule();
+  }
+
+  /** The graded photo at the largest size that is held here, as a JPEG blob. */
+  async save() {
+    const { canvas } = this.#photo;
+    this.#picture.setPhoto(canvas);
+    const pixels = this.#picture.pixels();
+    this.#picture.setPhoto(this.before);
+    this.#picture.draw();
+    const saved = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+    saved.getContext("2d").putImageData(pixels, 0, 0);
+    return new Promise((resolve) => saved.toBlob(resolve, "image/jpeg", 0.95));
+  }
+
+  /** What is shown, as RGBA bytes. */
+  pixels() {
+    return this.#picture.pixels();
+  }
+
+  #show(lut) {
+    this.#lut = lut;
+    this.#picture.setLut(lut);
+    this.#schedule();
+  }
+
+  #schedule() {
+    this.#drawing ||= requestAnimationFrame(() => {
+      this.#drawing = 0;
+      this.#picture.setAmounts(this.#amounts, this.#strength);
+      this.#picture.draw();
+      this.after.dataset.atRest = String(!this.#resting && this.#feed.caughtUp);
+      this.after.dispatchEvent(new Event("drawn"));
+    });
+  }
+
+  /** Draw as many pixels as are seen: a smaller picture follows faster. */
+  #fit() {
+    if (!this.#photo) return;
+    const { width, height } = this.before.getBoundingClientRect();
+    const seen = Math.ceil(Math.max(width, height) * devicePixelRatio);
+    const { canvas } = this.#photo;
+    const longest = Math.min(Math.max(seen, SHORTEST_SIDE), Math.max(canvas.width, canvas.height));
+    if (longest === this.#longest) return;
+    this.#longest = longest;
+    const fitted = scaled(canvas, canvas.width, canvas.height, longest);
+    Object.assign(this.before, { width: fitted.width, height: fitted.height });
+    this.before.getContext("2d").drawImage(fitted, 0, 0);
+    this.#picture.setPhoto(this.before);
+    this.#schedule();
+  }
+
+  /** The graphics were reset, by the driver or by a page that wants too much of them. */
+  #restore() {
+    this.#picture = new Picture(this.after);
+    this.#picture.setPhoto(this.before);
+    this.#show(this.#lut);
+  }
+}

@@ -1,0 +1,229 @@
+// The playground: a look in words becomes settings of three tools, and the picture follows them.
+
+import { ask, read } from "./api.js";
+import { Compare } from "./compare.js";
+import { offerExports } from "./exports.js";
+import { tell } from "./feedback.js";
+import { fullGrade, isUsed, neutralGrade, readTools, withValue } from "./grade.js";
+import { History } from "./history.js";
+import { LivePicture } from "./live.js";
+import { decidedBy, summary, toolPanel } from "./panels.js";
+import { offerPhotos } from "./photo.js";
+import { RenderedPicture } from "./rendered.js";
+import { make, slider } from "./slider.js";
+import { answerLine, failures, problem, say } from "./words.js";
+
+const SUGGESTIONS = [
+  "golden hour", "blade runner", "faded 70s film", "a bit colder, less harsh", "moody black and white",
+  "teal and orange", "dreamy pastel", "deep blue sky", "cozy autumn evening", "the matrix",
+];
+const STRENGTH = { title: "Strength", about: "How much of the whole look is laid over the photo.", low: 0, high: 100, neutral: 100 };
+
+const $ = (id) => document.getElementById(id);
+const NO_ANSWER = [...$("answer").childNodes];
+const compare = new Compare($("frame"), $("compare"));
+
+let tools = [];
+let panels = []; // {tool, panel, jump}
+let strength = null;
+let picture = null;
+let photo = null;
+let history = null;
+let state = null; // {grade, strength, answer}: what is shown; the answer is the one that it came from, or null
+let project = "";
+let asking = null;
+
+/** Show a state. `settled` is whether it rests. */
+function show(next, settled = true) {
+  const another = next.answer !== state.answer;
+  state = next;
+  if (another) showAnswer(next.answer);
+  const answered = fullGrade(tools, next.answer ?? {});
+  for (const { tool, panel, jump } of panels) {
+    const badge = decidedBy(tool, next.grade[tool.name], next.answer, answered);
+    panel.show(next.grade[tool.name], badge);
+    jump.dataset.kind = badge.kind;
+  }
+  strength.set(next.strength);
+  picture.follow(next.grade, next.strength, settled);
+  const used = tools.some((tool) => isUsed(tool, next.grade[tool.name]));
+  if (used) compare.show();
+  $("undo").disabled = !history.canUndo;
+  $("redo").disabled = !history.canRedo;
+  $("reset").disabled = !used && next.strength === 100;
+}
+
+/** Show a state and keep it for undo; `what` was changed. */
+function settle(next, what) {
+  history.record(next, what);
+  show(next);
+}
+
+function showAnswer(answer) {
+  for (const id of ["good", "bad"]) {
+    $(id).disabled = !answer;
+    $(id).setAttribute("aria-pressed", "false");
+  }
+  if (!answer) $("answer").replaceChildren(...NO_ANSWER);
+  else answerLine($("answer"), answer, answer.roundTrip, tools.every((tool) => !answer[tool.name]));
+}
+
+/** Ask for a look, and show the answer. A look that is asked for meanwhile comes first. */
+async function apply(intent) {
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  busy(true);
+  const began = performance.now();
+  try {
+    const response = await ask("/recolor", { body: { intent, project_id: project }, signal: mine.signal });
+    const answer = await read(response, "json");
+    if (mine !== asking) return;
+    take({ ...answer, roundTrip: performance.now() - began });
+  } catch (error) {
+    if (error.kind !== "cancelled") problem(error, () => apply(intent));
+  } finally {
+    if (mine === asking) busy(false);
+  }
+}
+
+function take(answer) {
+  const titles = Object.fromEntries(tools.map(({ name, title }) => [name, title]));
+  const failed = failures(answer, titles);
+  problem(failed, failed && Object.keys(answer.sources).length ? () => apply(answer.intent) : null);
+  if (failed && !Object.keys(answer.sources).length) return;
+  const grade = fullGrade(tools, answer);
+  settle({ grade, strength: state.strength, answer });
+  $("note").textContent = "";
+  say(`“${answer.intent}” by ${answer.model} in ${Math.round(answer.timings_ms.total)} milliseconds. ${summary(tools, grade)}.`);
+}
+
+function busy(yes) {
+  $("frame").dataset.busy = String(yes);
+  $("go").setAttribute("aria-busy", String(yes));
+  if (yes) say("Asking for the look.");
+}
+
+async function feedback(event) {
+  const { answer } = state;
+  const sentence = await tell(event, tools, state, project);
+  if (!sentence || answer !== state.answer) return;
+  $("good").setAttribute("aria-pressed", String(event === "exported"));
+  $("bad").setAttribute("aria-pressed", String(event === "discarded"));
+  return sentence;
+}
+
+function build(schemas) {
+  tools = readTools(schemas);
+  state = { grade: neutralGrade(tools), strength: 100, answer: null };
+  history = new History(state);
+  strength = slider("strength-value", STRENGTH, {
+    input: (value) => show({ ...state, strength: value }, false),
+    change: (value) => settle({ ...state, strength: value }, "strength"),
+  });
+  $("strength").replaceChildren(strength.element);
+  panels = tools.map((tool) => ({
+    tool,
+    panel: toolPanel(tool, {
+      input: (path, value) => show({ ...state, grade: withValue(state.grade, tool.name, path, value) }, false),
+      change: (path, value) => settle(changed(tool, path, value), [tool.name, ...path].join(".")),
+      reset: () => settle({ ...state, grade: { ...state.grade, [tool.name]: neutralGrade(tools)[tool.name] } }),
+    }),
+    jump: make("a", { href: `#tool-${tool.name}`, textContent: tool.title }),
+  }));
+  $("panels").replaceChildren(...panels.map(({ panel }) => panel.element));
+  document.querySelector(".jump").replaceChildren(...panels.map(({ jump }) => jump));
+}
+
+/** The state with one value changed. A name that is chosen while its amount is zero comes with half of it. */
+function changed(tool, path, value) {
+  let grade = withValue(state.grade, tool.name, path, value);
+  const named = tool.parameters.find(({ options }) => options);
+  if (named && path[0] === named.path[0] && value !== named.neutral && !isUsed(tool, grade[tool.name])) {
+    for (const amount of tool.parameters.filter(({ options }) => !options)) {
+      grade = withValue(grade, tool.name, amount.path, Math.round(amount.high / 2));
+    }
+  }
+  return { ...state, grade };
+}
+
+function newPicture() {
+  const follow = [$("before"), $("after"), tools, (error) => problem(error, error && (() => show(state)))];
+  try {
+    return new LivePicture(...follow);
+  } catch {
+    $("privacy").textContent = "This browser has no WebGL2: to show a look, the photo is sent to this server and rendered there.";
+    $("privacy").classList.add("wrong");
+    return new RenderedPicture(...follow);
+  }
+}
+
+function open(opened) {
+  photo = opened;
+  project = newProject();
+  const { width, height } = photo.canvas;
+  $("frame").style.setProperty("--ratio", width / height);
+  picture.setPhoto(photo);
+  for (const { tool, panel } of panels) for (const strip of panel.strips) strip.draw(photo.canvas, tool);
+  $("frame").dataset.busy = "false";
+  problem(null);
+  show(state);
+}
+
+/** A photo that is worked on is a project, by a name that says nothing. */
+function newProject() {
+  return `playground-${[...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+function wire() {
+  $("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const intent = $("intent").value.trim();
+    if (intent) apply(intent);
+    else $("intent").focus();
+  });
+  for (const look of SUGGESTIONS) {
+    const chip = make("button", { type: "button", textContent: look });
+    chip.addEventListener("click", () => {
+      $("intent").value = look;
+      apply(look);
+    });
+    const item = make("li");
+    item.append(chip);
+    $("suggestions").append(item);
+  }
+  $("undo").addEventListener("click", () => show(history.undo()));
+  $("redo").addEventListener("click", () => show(history.redo()));
+  $("reset").addEventListener("click", () => settle({ grade: neutralGrade(tools), strength: 100, answer: null }));
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.target.matches("[type=text], [type=password]")) return;
+    event.preventDefault();
+    show(event.shiftKey ? history.redo() : history.undo());
+  });
+  const note = (sentence) => ($("note").textContent = sentence);
+  $("good").addEventListener("click", async () => note((await feedback("exported")) ?? ""));
+  $("bad").addEventListener("click", async () => note((await feedback("discarded")) ?? ""));
+  const exported = async (sentence) => {
+    note(sentence);
+    const told = await feedback("exported");
+    if (told?.startsWith("Your")) note(`${sentence} ${told}`);
+  };
+  offerExports(() => ({ state, photo, picture, tools }), exported, problem);
+}
+
+async function start() {
+  try {
+    build(await read(await ask("/tools"), "json"));
+  } catch (error) {
+    problem(error, start);
+    return;
+  }
+  picture = newPicture();
+  wire();
+  offerPhotos(open, problem)();
+  if (matchMedia("(hover: hover)").matches) $("intent").focus();
+}
+
+await start();
+
+/** For tests: the pixels that are shown, and the state that they show. */
+export const shown = { pixels: () => picture.pixels(), state: () => state };

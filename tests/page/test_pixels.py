@@ -1,0 +1,91 @@
+"""The picture that the page draws is the one that the renderer makes of the same pixels."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from app.grade import Grade
+from app.render import apply_grade
+from tests.api.service import Service
+from tests.page.browser import after, before, set_slider, teach, type_look, wait_for_size
+
+POINTWISE: dict[str, Any] = {
+    "light": {"adjust": {"exposure": 25, "contrast": 30, "highlights": -20, "shadows": 20, "linearOffset": 10}},
+    "colours": {"adjust": {"temperature": 40, "tint": 15, "saturation": 30, "vibrance": 20, "hue": 60}},
+    "ranges": {"selective_adjust": {"green": {"saturation": -60, "luminance": 30}, "blue": {"luminance": -50}}},
+    "preset": {"filter": {"name": "cyberpunk", "intensity": 80}},
+    "all tools": {
+        "adjust": {"exposure": -15, "contrast": 25, "temperature": -20},
+        "selective_adjust": {"orange": {"saturation": 40, "luminance": 10}},
+        "filter": {"name": "teal_and_orange_3", "intensity": 60},
+    },
+    "black and white": {"adjust": {"saturation": -100}},
+}
+SPATIAL: dict[str, Any] = {
+    "structure": {"adjust": {"structure": 80}},
+    "bloom": {"adjust": {"bloom": 80}},
+    "sharpen": {"adjust": {"sharpen": 80}},
+    "all three, and the rest": {
+        "adjust": {"exposure": 10, "contrast": 20, "structure": 50, "bloom": 50, "sharpen": 50},
+        "filter": {"name": "lovely_day", "intensity": 60},
+    },
+}
+
+
+def difference(page: Page, grade: Grade, strength: int = 100) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """Of the page's picture from the renderer's, channel by channel, in 1/255."""
+    wanted = apply_grade(before(page), grade, strength)
+    return np.abs(after(page).astype(np.int16) - wanted)
+
+
+def test_no_look_changes_no_bit(kept: Page) -> None:
+    assert np.array_equal(after(kept), before(kept))
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_a_pointwise_grade_is_drawn_within_two_of_255(kept: Page, service: Service, name: str) -> None:
+    grade = Grade.parse(POINTWISE[name])
+    teach(service, name, grade)
+    type_look(kept, name)
+    assert difference(kept, grade).max() <= 2
+
+
+@pytest.mark.parametrize("name", SPATIAL)
+def test_spatial_steps_are_drawn_as_the_renderer_does(kept: Page, service: Service, name: str) -> None:
+    grade = Grade.parse(SPATIAL[name])
+    teach(service, name, grade)
+    kept.get_by_role("button", name="An astronaut in an orange suit").click()
+    type_look(kept, name)
+    off = difference(kept, grade)
+    assert off.mean() <= 1
+    assert np.percentile(off, 99.9) <= 6
+
+
+def test_a_picture_smaller_than_the_copy_for_wide_blurs_is_drawn_alike(kept: Page, service: Service) -> None:
+    grade = Grade.parse(SPATIAL["all three, and the rest"])
+    teach(service, "small", grade)
+    pixels = np.random.default_rng(7).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    file = BytesIO()
+    Image.fromarray(pixels).resize((270, 180), Image.Resampling.BICUBIC).save(file, "PNG")
+    kept.locator("#file").set_input_files({"name": "s.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    wait_for_size(kept, 270, 180)
+    type_look(kept, "small")
+    off = difference(kept, grade)
+    assert off.mean() <= 1
+    assert np.percentile(off, 99.9) <= 6
+
+
+@pytest.mark.parametrize("name", ["all tools", "all three, and the rest"])
+def test_the_strength_is_drawn_as_the_renderer_blends_it(kept: Page, service: Service, name: str) -> None:
+    grade = Grade.parse((POINTWISE | SPATIAL)[name])
+    teach(service, name, grade)
+    type_look(kept, name)
+    set_slider(kept, "Strength", 45)
+    assert np.percentile(difference(kept, grade, 45), 99.9) <= 6
+    set_slider(kept, "Strength", 0)
+    assert np.array_equal(after(kept), before(kept))
+    set_slider(kept, "Strength", 100)
