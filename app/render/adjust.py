@@ -6,7 +6,7 @@ The order is that of a raw developer:
    what would pass white is rolled off, so that nothing clips.
 2. Tone (encoded sRGB): brightness, contrast, highlights, shadows and linear offset, one curve. Black stays black and
    white stays white, but for a linear offset above zero, which lifts black.
-3. Colour (OKLab): vibrance, saturation, hue at constant lightness; what would leave sRGB is rolled off.
+3. Colour (OKLCh): hue, then vibrance and saturation, inside sRGB (see `gamut`).
 
 A step whose parameters are zero is left out, so neutral settings change no bit.
 """
@@ -16,7 +16,8 @@ from collections.abc import Callable
 import numpy as np
 
 from app.grade import Adjust
-from app.render.colour import LUMINANCE, Array, encode, fit, linear, oklab, roll_off
+from app.render.colour import LUMINANCE, Array, channels, encode, joined, largest, linear, oklab, smallest, smooth
+from app.render.gamut import Shades, fit, roll_off
 
 # Linear sRGB of a D50 white seen by a D65 eye (CIE 15): what daylight two hours before sunset does to a white sheet.
 _WARM_WHITE = np.array([1.1765, 0.9761, 0.7218], np.float32)
@@ -73,11 +74,10 @@ def toned(rgb: Array, curve: Callable[[Array], Array]) -> Array:
     So no hue turns, as it would if each channel had the curve for itself (the tone curves of Adobe's DNG SDK do the
     same), and the colours of a steeper tone are richer, as on film.
     """
-    high = np.max(rgb, axis=-1, keepdims=True)
-    low = np.min(rgb, axis=-1, keepdims=True)
+    high, low = largest(rgb), smallest(rgb)
     new_low = curve(low)
-    stretch = (curve(high) - new_low) / np.maximum(high - low, 1e-6)
-    return np.asarray(new_low + (rgb - low) * stretch, np.float32)
+    stretch = (curve(high) - new_low) / np.maximum(high - low, np.float32(1e-6))
+    return joined(*(new_low + (channel - low) * stretch for channel in channels(rgb)))
 
 
 def tone_curve(value: Array, s: Adjust) -> Array:
@@ -119,20 +119,20 @@ def _crushed(value: Array, black: float) -> Array:
 
 
 def _coloured(light: Array, s: Adjust) -> Array:
-    lab = oklab(light)
     if s.saturation == -100:
-        return np.repeat(np.clip(lab[..., :1], 0, 1) ** 3, 3, axis=-1)
-    gain = np.float32(1 + s.saturation / 100) * _vibrance_gain(lab, s.vibrance)
-    angle = np.radians(s.hue)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
-    return fit(np.concatenate([lab[..., :1], lab[..., 1:] * gain @ turn], axis=-1), gain)
+        grey = np.clip(oklab(light)[..., :1], 0, 1) ** 3
+        return np.repeat(grey, 3, axis=-1)
+    shades = Shades.of(light)
+    if s.hue % 360:
+        shades = shades.turned(np.radians(s.hue))
+    if s.saturation or s.vibrance:
+        shades = shades.saturated(np.float32(1 + s.saturation / 100) * _vibrance_gain(shades, s.vibrance))
+    return fit(shades.lab, light)
 
 
-def _vibrance_gain(lab: Array, vibrance: int) -> Array:
-    """The gain of chroma, shape [..., 1]: the more muted the larger, less for the hues of skin."""
-    a, b = lab[..., 1:2], lab[..., 2:3]
-    chroma = np.hypot(a, b)
-    towards_skin = (a * np.cos(_SKIN_HUE) + b * np.sin(_SKIN_HUE)) / np.maximum(chroma, 1e-6)
-    skin = np.maximum(towards_skin - _SKIN_WIDTH, 0) / (1 - _SKIN_WIDTH)
-    skin = skin**2 * (3 - 2 * skin)
-    return np.asarray(1 + vibrance / 100 * np.exp(-chroma / _MUTED) * (1 - _SKIN_SPARED * skin), np.float32)
+def _vibrance_gain(shades: Shades, vibrance: int) -> Array:
+    """The gain of chroma: the more muted a colour the larger, less for the hues of skin."""
+    muted = np.exp(shades.chroma * np.float32(-1 / _MUTED))
+    towards_skin = np.cos(shades.hue - _SKIN_HUE)
+    skin = smooth((towards_skin - _SKIN_WIDTH) / (1 - _SKIN_WIDTH))
+    return np.asarray(1 + vibrance / 100 * muted * (1 - _SKIN_SPARED * skin), np.float32)

@@ -1,8 +1,11 @@
-"""Colour spaces, and the limits that keep colours inside sRGB.
+"""Colour spaces.
 
-Arrays are float32 of shape [..., 3]. Three spaces are used: sRGB as it is stored (*encoded*, IEC 61966-2-1), the same
-primaries in *linear* light, where light adds up, and OKLab (Björn Ottosson, "A perceptual color space for image
-processing", 2020), where lightness, chroma and hue are what eyes see.
+Colours are float32 arrays of shape [..., 3]. Three spaces are used: sRGB as it is stored (*encoded*, IEC 61966-2-1),
+the same primaries in *linear* light, where light adds up, and OKLab (Björn Ottosson, "A perceptual color space for
+image processing", 2020), where lightness, chroma and hue are what eyes see.
+
+Any memory layout is taken; what is given back has its channels one after the other in memory (see `joined`), for
+whole planes are computed several times as fast as every third number.
 """
 
 import numpy as np
@@ -28,83 +31,94 @@ _OPPONENTS = np.array(
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
-_TO_CONES, _TO_LAB = _CONES.T.astype(np.float32), _OPPONENTS.T.astype(np.float32)
-_FROM_CONES, _FROM_LAB = np.linalg.inv(_CONES).T.astype(np.float32), np.linalg.inv(_OPPONENTS).T.astype(np.float32)
+_FROM_CONES, _FROM_OPPONENTS = np.linalg.inv(_CONES), np.linalg.inv(_OPPONENTS)
 
-# Above this share of the range a roll-off bends; below it nothing changes.
-_KNEE = np.float32(0.5)
 
-# Light that may be clipped above white: else a bright sky or petal, whose largest channel is full, gained no colour.
-_CLIPPED = np.float32(0.12)
+def channels(colours: Array) -> tuple[Array, Array, Array]:
+    """The three channels of colours [..., 3], each of shape [...]: views, not copies."""
+    return colours[..., 0], colours[..., 1], colours[..., 2]
+
+
+def joined(first: Array, second: Array, third: Array) -> Array:
+    """Three channels of shape [...] as colours [..., 3], without mixing them in memory."""
+    return np.moveaxis(np.stack((first, second, third)), 0, -1)
 
 
 def linear(encoded: Array) -> Array:
     """Linear light of encoded sRGB, both 0..1."""
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    light = power(encoded * np.float32(1 / 1.055) + np.float32(0.055 / 1.055), 2.4)
+    return np.where(encoded <= np.float32(0.04045), encoded * np.float32(1 / 12.92), light)
 
 
 def encode(light: Array) -> Array:
     """Encoded sRGB of linear light, both 0..1; what is outside is clipped."""
     light = np.clip(light, 0, 1)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+    bright = power(np.maximum(light, np.float32(0.0031308)), 1 / 2.4) * np.float32(1.055) - np.float32(0.055)
+    return np.where(light <= np.float32(0.0031308), light * np.float32(12.92), bright)
+
+
+def largest(colours: Array) -> Array:
+    """The largest channel, [...]: several times as fast as NumPy's own maximum over so short an axis."""
+    first, second, third = channels(colours)
+    return np.asarray(np.maximum(np.maximum(first, second), third))
+
+
+def smallest(colours: Array) -> Array:
+    """The smallest channel, [...]."""
+    first, second, third = channels(colours)
+    return np.asarray(np.minimum(np.minimum(first, second), third))
 
 
 def luminance(light: Array) -> Array:
     """Relative luminance of linear sRGB (of encoded sRGB: luma), shape [...]."""
-    return np.asarray(light @ LUMINANCE, np.float32)
+    red, green, blue = LUMINANCE
+    return np.asarray(red * light[..., 0] + green * light[..., 1] + blue * light[..., 2], np.float32)
 
 
 def oklab(light: Array) -> Array:
     """OKLab (lightness 0..1, a, b) of linear sRGB."""
-    return np.asarray(np.cbrt(light @ _TO_CONES) @ _TO_LAB, np.float32)
+    return _mixed(np.cbrt(_mixed(light, _CONES)), _OPPONENTS)
 
 
 def from_oklab(lab: Array) -> Array:
     """Linear sRGB of OKLab; colours that sRGB does not have come out below 0 or above 1."""
-    return _cubed(lab @ _FROM_LAB) @ _FROM_CONES
+    roots = _mixed(lab, _FROM_OPPONENTS)
+    return _mixed(roots * roots * roots, _FROM_CONES)
 
 
 def oklch(light: Array) -> Array:
     """OKLCh of linear sRGB: lightness 0..1, chroma (the purest sRGB colour has 0.32), hue in degrees 0..360."""
-    lightness, a, b = np.moveaxis(oklab(light), -1, 0)
-    return np.stack([lightness, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360], axis=-1)
+    lightness, a, b = channels(oklab(light))
+    return joined(lightness, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360)
 
 
 def from_oklch(lch: Array) -> Array:
     """Linear sRGB of OKLCh, not limited to 0..1."""
-    lightness, chroma, hue = np.moveaxis(lch, -1, 0)
+    lightness, chroma, hue = channels(lch)
     angle = np.radians(hue)
-    return from_oklab(np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1))
+    return from_oklab(joined(lightness, chroma * np.cos(angle), chroma * np.sin(angle)))
 
 
-def roll_off(value: Array, top: Array | float) -> Array:
-    """Bends 0..`top` into 0..1 without a corner: unchanged up to 0.5, above it ever flatter.
-
-    `top` is at least 1; a top of 1 changes nothing. The shape is the tone operator of Reinhard et al., "Photographic
-    tone reproduction for digital images" (2002), equation 4, whose white is `top`.
-    """
-    over = np.maximum(value - _KNEE, 0) / (1 - _KNEE)
-    white = (np.maximum(top, 1) - _KNEE) / (1 - _KNEE)
-    bent = over * (1 + over / white**2) / (1 + over)
-    return np.asarray(np.minimum(value, _KNEE) + (1 - _KNEE) * bent, np.float32)
+def power(value: Array, exponent: float) -> Array:
+    """Of numbers above 0; by way of logarithms, since those are vectorised on every processor."""
+    result: Array = np.asarray(np.log(value))
+    result *= np.float32(exponent)
+    np.exp(result, out=result)
+    return result
 
 
-def fit(lab: Array, gain: Array | float = 1.0) -> Array:
-    """Linear sRGB 0..1 of OKLab colours whose chroma grew by `gain`, shape [..., 1] or one number.
-
-    What grows is the linear light's distance to the grey of the same lightness, which cannot turn back on its way to
-    the boundary of sRGB, as rays of constant OKLab hue do near blue. It is rolled off in proportion to the gain, so
-    that two shades of a vivid colour do not become one, and what was outside before comes straight back.
-    """
-    gain = np.maximum(gain, 1).astype(np.float32)
-    grey = _cubed(np.clip(lab[..., :1], 0, 1))
-    offset = from_oklab(np.concatenate([lab[..., :1], lab[..., 1:] / gain], axis=-1)) - grey
-    room = np.where(offset > 0, 1 + _CLIPPED - grey, grey)
-    # The share of the way from grey to the boundary: above 1 it is outside.
-    reach = np.max(np.abs(offset) / np.maximum(room, 1e-6), axis=-1, keepdims=True)
-    kept = np.minimum(roll_off(reach * gain, gain), 1) / np.maximum(reach, 1e-6)
-    return np.clip(grey + offset * np.where(reach > 1e-5, kept, gain), 0, 1).astype(np.float32)
+def smooth(x: Array) -> Array:
+    """0 up to 0, 1 from 1 on; between them it rises and is flat at both ends."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
 
 
-def _cubed(x: Array) -> Array:
-    return x * x * x  # several times as fast as a power
+def _mixed(colours: Array, matrix: NDArray[np.float64]) -> Array:
+    """Each channel of the result is a sum of the channels: a product, written out for so small a matrix."""
+    first, second, third = channels(colours)
+    result = np.empty((3, *first.shape), np.float32)
+    for index, (of_first, of_second, of_third) in enumerate(matrix.astype(np.float32)):
+        np.multiply(first, of_first, out=result[index, ...])
+        result[index] += second * of_second
+        result[index] += third * of_third
+    return np.moveaxis(result, 0, -1)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from app.render.colour import Array
+from app.render.colour import Array, joined
 
 MAX_SIZE = 65
 """The most points an axis: the largest LUT that is exported, and that Pillow applies."""
@@ -48,7 +48,7 @@ class Lut:
     def of(cls, function: Callable[[Array], Array], size: int) -> Self:
         """Sample a function of encoded sRGB, [..., 3] to the same shape. What leaves 0..1 is clipped."""
         points = np.linspace(0, 1, size, dtype=np.float32)
-        grid = np.stack(np.meshgrid(points, points, points, indexing="ij"), axis=-1)
+        grid = joined(*np.meshgrid(points, points, points, indexing="ij"))
         return cls(np.clip(function(grid), 0, 1))
 
     def apply(self, rgb: Array) -> Array:

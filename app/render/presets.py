@@ -1,172 +1,15 @@
-"""The looks that a filter can name, and how a look is computed.
+"""The looks that a filter can name.
 
-A look is a row of numbers, not code: what it does to tones, to colours, and on what paper it prints. All looks are
-computed in the one order of `Look.__call__`, every step of it smooth, so that gradients stay gradients.
+A look is a row of numbers, not code; `looks` says what they mean. Hues are OKLab's: skin 50, red 29, orange 60, yellow
+110, green 142, cyan 195, blue 264, violet 305, magenta 328.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
 
 from app.grade import NO_PRESET
 from app.grade.presets import PresetName
-from app.render.colour import Array, encode, fit, from_oklab, linear, luminance, oklab
-
-Colour = tuple[int, int, int]
-"""Encoded sRGB, 0..255."""
-
-BLACK: Colour = (0, 0, 0)
-WHITE: Colour = (255, 255, 255)
-
-
-@dataclass(frozen=True, slots=True)
-class Tone:
-    """A tone curve through black and white, on each encoded channel, as film does it: contrast brings colour.
-
-    Attributes:
-        light: -1..1, darker or lighter mid-tones.
-        contrast: -1..1, steeper or flatter around middle grey.
-        shadows: -1..1, deeper or opened shadows.
-        highlights: -1..1, recovered or brighter highlights.
-    """
-
-    light: float = 0
-    contrast: float = 0
-    shadows: float = 0
-    highlights: float = 0
-
-    def __call__(self, rgb: Array) -> Array:
-        # Each bump leaves 0 and 1 in place and keeps the order of tones for any value of its amount.
-        rgb = rgb + self.shadows * rgb * (1 - rgb) ** 3
-        rgb = rgb + self.highlights * rgb**3 * (1 - rgb)
-        rgb = rgb + self.light * rgb * (1 - rgb)
-        curved: Array = rgb - self.contrast * np.sin(2 * np.pi * rgb) / (2 * np.pi)
-        return np.clip(curved, 0, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """A colour laid over a zone of tones: hue in degrees of OKLCh, and chroma (0.03 is seen, 0.1 is strong)."""
-
-    hue: float
-    chroma: float
-
-    @property
-    def ab(self) -> Array:
-        angle = np.radians(self.hue)
-        return np.array([self.chroma * np.cos(angle), self.chroma * np.sin(angle)], np.float32)
-
-
-NO_CAST = Cast(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class HueMove:
-    """What happens to the colours around one hue.
-
-    Attributes:
-        at: the hue in degrees of OKLCh: skin 50, red 29, orange 60, yellow 110, green 142, cyan 195, blue 264,
-            violet 305, magenta 328.
-        reach: degrees to either side at which the move has faded to nothing.
-        turn: degrees by which the hue turns; less than 2/π of the reach, so that no two hues change places.
-        saturation: factor of chroma.
-        lightness: added to lightness, in proportion to chroma.
-    """
-
-    at: float
-    reach: float
-    turn: float = 0
-    saturation: float = 1
-    lightness: float = 0
-
-    def weight(self, hue: Array) -> Array:
-        """1 at the hue itself, 0 beyond the reach."""
-        away = np.abs((hue - self.at + 180) % 360 - 180)
-        weight: Array = 0.5 + 0.5 * np.cos(np.pi * np.minimum(away / self.reach, 1))
-        return weight.astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One preset.
-
-    Attributes:
-        tone: the tone curve.
-        saturation: factor of chroma over all colours.
-        hues: what happens to single hues.
-        shadows, midtones, highlights: casts by zone of tones.
-        inks: the two colours of a print, for dark and light; everything between is mixed from them in
-            OKLab, by luminance alone; the tone curve bends the luminance.
-        black, white: the colours that black and white become on the paper: a faded print has no deep black.
-        inverted: light and dark, and every colour and its opposite, change places. Comes first.
-    """
-
-    tone: Tone = Tone()
-    saturation: float = 1
-    hues: tuple[HueMove, ...] = ()
-    shadows: Cast = NO_CAST
-    midtones: Cast = NO_CAST
-    highlights: Cast = NO_CAST
-    inks: tuple[Colour, Colour] | None = None
-    black: Colour = BLACK
-    white: Colour = WHITE
-    inverted: bool = False
-
-    def __call__(self, rgb: Array) -> Array:
-        """The look at full intensity: encoded sRGB 0..1, shape [..., 3], to the same. Unset steps change no bit."""
-        if self.inverted:
-            rgb = (1 - rgb).astype(np.float32)
-        if self.inks:
-            rgb = self._print(rgb, *self.inks)
-        elif self.tone != Tone():
-            rgb = self.tone(rgb).astype(np.float32)
-        if self._colours():
-            rgb = self._grade(rgb)
-        if (self.black, self.white) != (BLACK, WHITE):
-            black, white = _encoded(self.black), _encoded(self.white)
-            rgb = black + (white - black) * rgb
-        return rgb
-
-    def _colours(self) -> bool:
-        return bool(self.hues) or self.saturation != 1 or any(cast.chroma for cast in self._casts())
-
-    def _casts(self) -> tuple[Cast, Cast, Cast]:
-        return self.shadows, self.midtones, self.highlights
-
-    def _print(self, rgb: Array, dark: Colour, light: Colour) -> Array:
-        ends = oklab(linear(np.stack([_encoded(dark), _encoded(light)])))
-        # Mixed by encoded luminance, which is about as even to the eye as lightness.
-        share = self.tone(encode(luminance(linear(rgb)))[..., None]).astype(np.float32)
-        return encode(from_oklab(ends[0] + (ends[1] - ends[0]) * share))
-
-    def _grade(self, rgb: Array) -> Array:
-        """Hues, saturation and casts, in OKLab."""
-        light = linear(rgb)
-        lab = oklab(light)
-        lightness, ab = lab[..., :1], lab[..., 1:]
-        chroma: Array = np.hypot(ab[..., :1], ab[..., 1:])
-        hue = np.degrees(np.arctan2(ab[..., 1:], ab[..., :1]))
-        gain, turn, lift = np.full_like(chroma, self.saturation), np.zeros_like(chroma), np.zeros_like(chroma)
-        for move in self.hues:
-            weight = move.weight(hue)
-            gain *= 1 + (move.saturation - 1) * weight
-            turn += move.turn * weight
-            lift += move.lightness * weight * chroma
-        angle = np.radians(turn)
-        a, b = ab[..., :1] * gain, ab[..., 1:] * gain
-        turned = np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], axis=-1)
-        # What has a colour of its own takes less of a cast: a teal shadow must not turn dark red into olive.
-        taking = 1 / (1 + (chroma / 0.15) ** 2)
-        for cast, zone in zip(self._casts(), _zones(encode(luminance(light))[..., None]), strict=True):
-            turned = turned + cast.ab * zone * taking
-        # A light colour has no room above it, and would turn white.
-        lifted = lightness + lift * 2.5 * (1 - lightness)
-        # A cast, too, pushes colours over the edge of sRGB; counted as gain, they are slowed down before it. A grey has
-        # no hue, so that a gain by hue must not reach it: it would differ between one grey and the next.
-        push = 1 + 4 * max(cast.chroma for cast in self._casts())
-        pushed = push * (1 + np.maximum(gain - 1, 0) * _step(chroma / 0.1))
-        return encode(fit(np.concatenate([lifted, turned], axis=-1), pushed.astype(np.float32)))
+from app.render.colour import Array
+from app.render.looks import BLACK, Cast, Colour, HueMove, Look, Tone
 
 
 def look(name: PresetName) -> Callable[[Array], Array]:
@@ -175,23 +18,6 @@ def look(name: PresetName) -> Callable[[Array], Array]:
     `none` gives back its input, bit by bit.
     """
     return LOOKS[name]
-
-
-def _encoded(colour: Colour) -> Array:
-    return np.array(colour, np.float32) / np.float32(255)
-
-
-def _zones(luma: Array) -> tuple[Array, Array, Array]:
-    """How much a tone belongs to shadows, mid-tones and highlights; nothing is laid on pure black and white."""
-    there = _step(luma / 0.25) * _step((1 - luma) / 0.18)
-    shadows, highlights = 1 - _step((luma - 0.05) / 0.5), _step((luma - 0.4) / 0.5)
-    return shadows * there, (1 - shadows - highlights) * there, highlights * there
-
-
-def _step(value: Array) -> Array:
-    """0 up to 0, 1 from 1 on, smooth between."""
-    value = np.clip(value, 0, 1)
-    return value * value * (3 - 2 * value)
 
 
 def _teal_and_orange(
@@ -211,11 +37,11 @@ def _teal_and_orange(
         saturation=saturation,
         hues=(
             HueMove(at=15, reach=65, turn=18 * strength, saturation=1 + 0.15 * strength * orange),
-            HueMove(at=100, reach=55, turn=-18 * strength, saturation=1 + 0.1 * strength * (orange - 0.5)),
-            HueMove(at=145, reach=65, turn=22 * strength, saturation=1 - 0.3 * strength),
-            HueMove(at=262, reach=80, turn=-34 * strength, saturation=1 - 0.15 * strength * (2 - teal)),
+            HueMove(at=100, reach=55, turn=-15 * strength, saturation=1 + 0.1 * strength * (orange - 0.5)),
+            HueMove(at=150, reach=65, turn=18 * strength, saturation=1 - 0.3 * strength),
+            HueMove(at=262, reach=80, turn=-31 * strength, saturation=1 - 0.15 * strength * (2 - teal)),
             # Where colours part towards either side there is little colour, so that the parting is not seen.
-            HueMove(at=122, reach=45, saturation=1 - 0.4 * strength),
+            HueMove(at=124, reach=48, saturation=1 - 0.45 * strength),
             HueMove(at=315, reach=60, saturation=1 - 0.5 * strength),
         ),
         shadows=Cast(205, 0.08 * strength * teal),
@@ -251,8 +77,8 @@ LOOKS: Mapping[PresetName, Look] = {
         tone=Tone(light=0.28, contrast=-0.05, shadows=0.15),
         saturation=1.05,
         hues=(
-            HueMove(at=115, reach=60, turn=18, saturation=1.25, lightness=0.3),
-            HueMove(at=25, reach=55, turn=-22, saturation=1.05, lightness=0.15),
+            HueMove(at=128, reach=52, turn=14, saturation=1.3, lightness=0.35),
+            HueMove(at=15, reach=55, turn=-18, saturation=1.05, lightness=0.15),
         ),
         shadows=Cast(145, 0.035),
         midtones=Cast(140, 0.02),
@@ -263,8 +89,8 @@ LOOKS: Mapping[PresetName, Look] = {
         tone=Tone(light=0.12, contrast=-0.15, highlights=0.45),
         saturation=1.05,
         hues=(
-            HueMove(at=130, reach=70, turn=32, saturation=1.05),
-            HueMove(at=255, reach=70, turn=28, saturation=1.2),
+            HueMove(at=130, reach=70, turn=28, saturation=1.05),
+            HueMove(at=255, reach=80, turn=24, saturation=1.15),
         ),
         shadows=Cast(290, 0.07),
         midtones=Cast(320, 0.04),
@@ -308,10 +134,10 @@ LOOKS: Mapping[PresetName, Look] = {
         saturation=0.8,
         hues=(HueMove(at=245, reach=80, saturation=0.5), HueMove(at=130, reach=60, turn=-28)),
         shadows=Cast(60, 0.04),
-        midtones=Cast(85, 0.07),
-        highlights=Cast(98, 0.09),
+        midtones=Cast(80, 0.062),
+        highlights=Cast(95, 0.08),
         black=(44, 34, 18),
-        white=(255, 247, 200),
+        white=(255, 246, 206),
     ),
     "faded_Mist": Look(
         tone=Tone(contrast=-0.45, light=0.15),
@@ -371,7 +197,7 @@ LOOKS: Mapping[PresetName, Look] = {
     ),
     "teal_and_orange_1": _teal_and_orange(1, Tone(contrast=0.2)),
     "teal_and_orange_2": _teal_and_orange(0.5, Tone(contrast=0.08)),
-    "teal_and_orange_3": _teal_and_orange(1.2, Tone(contrast=0.6), saturation=1.2),
+    "teal_and_orange_3": _teal_and_orange(1.15, Tone(contrast=0.6), saturation=1.2),
     "teal_and_orange_4": _teal_and_orange(1, Tone(contrast=0.2, light=0.08), teal=0.5, orange=1.8, saturation=1.05),
     "teal_and_orange_5": _teal_and_orange(1, Tone(contrast=0.2, light=-0.05), teal=1.7, orange=0.5),
     "teal_and_orange_6": _teal_and_orange(
@@ -401,8 +227,8 @@ LOOKS: Mapping[PresetName, Look] = {
         tone=Tone(contrast=0.5, light=0.04, highlights=0.2),
         saturation=1.4,
         hues=(
-            HueMove(at=100, reach=60, turn=-34),
-            HueMove(at=145, reach=60, turn=-34, saturation=0.6),
+            HueMove(at=100, reach=65, turn=-28),
+            HueMove(at=145, reach=70, turn=-32, saturation=0.6),
             HueMove(at=255, reach=80, saturation=0.35),
             HueMove(at=0, reach=50, turn=22),
         ),
@@ -414,9 +240,9 @@ LOOKS: Mapping[PresetName, Look] = {
         tone=Tone(contrast=0.15, light=-0.08),
         saturation=0.75,
         hues=(
-            HueMove(at=125, reach=70, saturation=0.4),
-            HueMove(at=240, reach=80, turn=45),
-            HueMove(at=35, reach=70, turn=-40, saturation=0.9),
+            HueMove(at=125, reach=80, saturation=0.4),
+            HueMove(at=235, reach=95, turn=36, saturation=0.8),
+            HueMove(at=35, reach=80, turn=-38, saturation=0.9),
         ),
         shadows=Cast(290, 0.1),
         midtones=Cast(310, 0.11),
@@ -425,15 +251,17 @@ LOOKS: Mapping[PresetName, Look] = {
         white=(250, 236, 255),
     ),
     "cyberpunk": Look(
-        tone=Tone(contrast=0.5, light=-0.4, highlights=0.3),
-        saturation=1.2,
+        tone=Tone(contrast=0.4, light=-0.35, highlights=0.25),
+        saturation=1.15,
         hues=(
-            HueMove(at=45, reach=80, turn=-42),
-            HueMove(at=140, reach=75, turn=36),
-            HueMove(at=265, reach=60, turn=-25),
+            HueMove(at=35, reach=85, turn=-32),
+            HueMove(at=150, reach=75, turn=26),
+            # Where yellow parts towards magenta and towards cyan there is little colour, so that nothing is torn.
+            HueMove(at=103, reach=45, saturation=0.45),
+            HueMove(at=265, reach=65, turn=-20),
         ),
         shadows=Cast(285, 0.1),
-        midtones=Cast(335, 0.08),
+        midtones=Cast(330, 0.065),
         highlights=Cast(205, 0.09),
         black=(10, 2, 26),
     ),

@@ -8,7 +8,8 @@ saturation need not, since there is nothing to saturate).
 import numpy as np
 
 from app.grade import SelectiveAdjust
-from app.render.colour import Array, encode, fit, linear, oklab
+from app.render.colour import Array, encode, linear, smooth
+from app.render.gamut import HUES, Shades, along, fit
 
 # OKLab hues in degrees. Red, green, cyan and blue are near sRGB's own; orange is where skin is (45..65), yellow a
 # little towards amber, where petals, sand and lamps are.
@@ -31,17 +32,11 @@ def selective(rgb: Array, settings: SelectiveAdjust) -> Array:
     """
     if not settings.is_used:
         return rgb
-    lab = oklab(linear(rgb))
-    lightness, chroma = lab[..., :1], np.hypot(lab[..., 1:2], lab[..., 2:3])
-    weights = hue_weights(np.degrees(np.arctan2(lab[..., 2], lab[..., 1])))
-    ranges = [getattr(settings, name) for name in CENTRES]
-    saturation = weights @ np.array([[r.saturation / 100] for r in ranges], np.float32)
-    luminance = weights @ np.array([[r.luminance / 100] for r in ranges], np.float32)
-    # Near white there is room downwards only. Chroma follows lightness, as when more or less light falls on a thing.
-    step = luminance * np.where(luminance > 0, _BRIGHTEN * (1 - lightness), np.float32(_DARKEN))
-    brighter = 1 + step * _smooth(np.asarray((chroma - _GREY) / (_COLOUR - _GREY), np.float32))
-    gain = (1 + saturation) * brighter
-    return encode(fit(np.concatenate([lightness * brighter, lab[..., 1:] * gain], axis=-1), gain))
+    light = linear(rgb)
+    shades = Shades.of(light)
+    gain, amount = along(shades.hue, *_curves(settings))
+    coloured = smooth((shades.chroma - np.float32(_GREY)) / np.float32(_COLOUR - _GREY))
+    return encode(fit(shades.saturated_by_hue(gain).lightened(amount * coloured).lab, light))
 
 
 def hue_weights(hue: Array) -> Array:
@@ -50,12 +45,17 @@ def hue_weights(hue: Array) -> Array:
     gaps = np.roll(centres, -1) - centres
     gaps[-1] += 360
     past = (hue[..., None] - centres) % 360
-    falling = np.where(past < gaps, 1 - _smooth(past / gaps), 0)  # from a centre to the next one
-    rising = np.where(past < gaps, _smooth(past / gaps), 0)
+    falling = np.where(past < gaps, 1 - smooth(past / gaps), 0)  # from a centre to the next one
+    rising = np.where(past < gaps, smooth(past / gaps), 0)
     return (falling + np.roll(rising, 1, axis=-1)).astype(np.float32)
 
 
-def _smooth(x: Array) -> Array:
-    """From 0 at 0 to 1 at 1, flat at both ends."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
+_WEIGHTS = hue_weights(np.arange(HUES, dtype=np.float32) * np.float32(360 / HUES))
+
+
+def _curves(settings: SelectiveAdjust) -> tuple[Array, Array]:
+    """Gain of chroma, and amount of light, by hue."""
+    ranges = [getattr(settings, name) for name in CENTRES]
+    saturation = _WEIGHTS @ np.array([r.saturation / 100 for r in ranges], np.float32)
+    luminance = _WEIGHTS @ np.array([r.luminance / 100 for r in ranges], np.float32)
+    return 1 + saturation, luminance * np.where(luminance > 0, np.float32(_BRIGHTEN), np.float32(_DARKEN))

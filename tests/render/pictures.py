@@ -6,6 +6,7 @@ import numpy as np
 import skimage.data
 from hypothesis import strategies as st
 from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from app.render.colour import Array
 
@@ -46,6 +47,12 @@ def steepest(rows: Array) -> float:
 def largest_bend(rows: Array) -> float:
     """The largest difference between two neighbouring steps of a gradient, in units of 1/255."""
     return float(np.abs(np.diff(rows, n=2, axis=1)).max() * 255)
+
+
+def seen_steps(rows: Array) -> Array:
+    """How far neighbours on gradients are apart, in CIEDE2000: 1 is just seen. Shape [pairs, steps - 1]."""
+    lab = rgb2lab(rows.astype(np.float64))
+    return np.asarray(deltaE_ciede2000(lab[:, 1:], lab[:, :-1]), np.float32)
 
 
 def colours() -> st.SearchStrategy[Array]:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.grade import Adjust, Grade
@@ -10,7 +10,10 @@ from app.render.pipeline import apply_grade, compile_lut, is_pointwise, is_spati
 from app.render.presets import look
 from app.render.selective import selective
 from tests.grade.strategies import grades
-from tests.render.pictures import grid, photo
+from tests.grade.strategies import settings as tool_settings
+from tests.render.pictures import grid, photo, seen_steps
+
+COLOUR = st.tuples(*[st.sampled_from([0.0, 1.0]) | st.floats(0, 1, width=32)] * 3)
 
 GOLDEN_HOUR = Grade.parse(
     {
@@ -33,6 +36,7 @@ def as_bytes(image: Array) -> np.ndarray:
     return (image * 255).round().astype(np.uint8)
 
 
+@settings(max_examples=50)
 @given(grades(), st.integers(0, 100))
 def test_any_grade_gives_pictures_in_range(grade: Grade, strength: int) -> None:
     image = photo(side=16)
@@ -51,6 +55,14 @@ def test_strength_zero_changes_no_bit(grade: Grade) -> None:
     assert np.array_equal(pointwise(grade, 0)(grid(3)), grid(3))
 
 
+@given(grades(), COLOUR, COLOUR)
+def test_no_grade_tears_a_gradient(grade: Grade, start: tuple[float, ...], end: tuple[float, ...]) -> None:
+    """Whatever is asked for at once: a sixteenth of a step of 8 bits never becomes a step that is seen (CIEDE2000)."""
+    way = np.linspace(0, 1, 16 * 256 + 1, dtype=np.float32)[:, None]
+    row = np.array([start], np.float32) * (1 - way) + np.array([end], np.float32) * way
+    assert seen_steps(pointwise(grade)(row)[None]).max() < 2
+
+
 def test_a_neutral_grade_changes_no_bit() -> None:
     for image in (photo(), as_bytes(photo())):
         for grade in (Grade(), Grade(adjust=Adjust())):
@@ -66,10 +78,11 @@ def test_the_picture_itself_is_not_changed() -> None:
     assert np.array_equal(image, before)
 
 
-@pytest.mark.parametrize("spatial", [{}, {"bloom": 40, "sharpen": 40, "structure": 40}])
-def test_without_saturation_pictures_are_grey(spatial: dict[str, int]) -> None:
-    grade = Grade.parse({"adjust": {"saturation": -100, "temperature": 20, **spatial}})
-    for image in (photo(), as_bytes(photo())):
+@settings(max_examples=30)
+@given(tool_settings("adjust"))
+def test_without_saturation_pictures_are_grey(drawn: Adjust) -> None:
+    grade = Grade(adjust=drawn.model_copy(update={"saturation": -100}))
+    for image in (photo(side=16), as_bytes(photo(side=16))):
         result = apply_grade(image, grade)
         assert np.array_equal(result[..., 0], result[..., 1])
         assert np.array_equal(result[..., 1], result[..., 2])
@@ -106,8 +119,9 @@ def test_bytes_and_floats_show_the_same(grade: Grade) -> None:
 def test_the_lut_shows_what_the_formulas_say() -> None:
     image = photo(side=96)
     error = np.abs(compile_lut(GOLDEN_HOUR).apply(image) - pointwise(GOLDEN_HOUR)(image))
-    assert error.mean() < 0.5 / 255
-    assert np.quantile(error, 0.99) < 2 / 255
+    assert error.mean() < 0.2 / 255
+    assert np.quantile(error, 0.99) < 1 / 255
+    assert error.max() < 2 / 255
 
 
 @given(grades())

@@ -9,8 +9,10 @@ from hypothesis.extra.numpy import arrays
 from app.grade import PRESETS
 from app.grade.presets import PresetName
 from app.render.colour import Array, encode, linear, luminance, oklch
+from app.render.looks import Look, Tone
 from app.render.lut import Lut
-from app.render.presets import LOOKS, Look, Tone, look
+from app.render.presets import LOOKS, look
+from tests.render.pictures import colours, gradients, seen_steps
 
 GREYS = np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None], 3, axis=1)
 COLOURS = np.random.default_rng(3).random((1500, 3), np.float32)
@@ -89,30 +91,36 @@ def test_black_and_white_stay_apart_and_greys_in_order(name: PresetName) -> None
 
 
 @presets
-def test_a_gradient_does_not_band(name: PresetName) -> None:
-    """No step of 1/255 of grey becomes one that is seen."""
-    assert np.abs(np.diff(look(name)(GREYS), axis=0)).max() <= 4 / 255
+def test_gradients_stay_smooth(name: PresetName) -> None:
+    """No step of 8 bits becomes a break: greys move by 3/255 at most, colours by 5 of CIEDE2000 (1.9 before)."""
+    assert np.abs(np.diff(look(name)(GREYS), axis=0)).max() <= 3 / 255
+    steps = seen_steps(look(name)(gradients(257)))
+    assert steps.max() < 5
+    assert np.abs(np.diff(steps, axis=1)).max() < 1
 
 
 @presets
 def test_neighbours_in_a_lut_are_close(name: PresetName) -> None:
     table = Lut.of(look(name), 17).table
-    assert max(np.abs(np.diff(table, axis=axis)).max() for axis in range(3)) <= 6 / 16
+    assert max(np.abs(np.diff(table, axis=axis)).max() for axis in range(3)) <= 4 / 16
 
 
 @presets
 def test_a_lut_meets_the_look(name: PresetName) -> None:
+    """Of 33 points an axis, in steps of 8 bits: greys within 2, everyday colours within 3, all within 6."""
     lut = Lut.of(look(name), 33)
-    for colours, bound in ((GREYS, 3), (EVERYDAY, 3), (COLOURS, 6)):
-        off = np.abs(lut.apply(colours) - look(name)(colours)) * 255
-        assert np.percentile(off, 99.5) <= bound
+    for some, bound in ((GREYS, 2), (EVERYDAY, 3), (COLOURS, 6)):
+        assert np.abs(lut.apply(some) - look(name)(some)).max() * 255 <= bound
+    assert np.percentile(np.abs(lut.apply(COLOURS) - look(name)(COLOURS)) * 255, 99) <= 2
 
 
 @presets
-def test_no_two_hues_change_places(name: PresetName) -> None:
+def test_no_two_hues_change_places_and_none_are_torn_apart(name: PresetName) -> None:
     hues = np.arange(0, 360, 0.5, dtype=np.float32)
     turned = hues + sum((move.turn * move.weight(hues) for move in LOOKS[name].hues), np.zeros_like(hues))
-    assert (np.diff(turned) > 0).all()
+    apart = np.diff(turned) / 0.5
+    assert apart.min() > 0.15
+    assert apart.max() < 2.1
 
 
 def test_no_look_is_another_ones() -> None:
@@ -141,13 +149,15 @@ def test_a_look_without_settings_is_identity() -> None:
     assert np.array_equal(Look()(COLOURS), COLOURS)
 
 
-def test_negative_inverts() -> None:
-    assert np.array_equal(look("negative")(COLOURS), 1 - COLOURS)
-    assert look("negative")(look("negative")(COLOURS)) == pytest.approx(COLOURS, abs=1e-6)
+@given(colours())
+def test_negative_inverts(rgb: Array) -> None:
+    assert np.array_equal(look("negative")(rgb), 1 - rgb)
+    assert look("negative")(look("negative")(rgb)) == pytest.approx(rgb, abs=1e-6)
 
 
-def test_night_vision_is_green_and_nothing_else() -> None:
-    seen = look("night_vision")(COLOURS)
+@given(colours())
+def test_night_vision_is_green_and_nothing_else(rgb: Array) -> None:
+    seen = look("night_vision")(rgb)
     assert (seen[:, 1] > seen[:, [0, 2]].max(axis=1)).all()
     assert np.ptp(oklch(linear(seen))[:, 2]) < 10
 

@@ -4,7 +4,8 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from app.grade import PRESETS, Filter
 from app.grade.presets import PresetName
-from app.render.colour import Array, encode, fit, linear, oklab
+from app.render.colour import Array, encode, linear, oklab
+from app.render.gamut import fit
 from app.render.presets import look
 from app.render.xmp.likeness import LEVELS, Likeness, likeness
 from tests.render.pictures import photo
@@ -19,7 +20,7 @@ def sliders(rgb: Array, like: Likeness) -> Array:
     turn, gain = (np.interp(hue, HUES, values, period=360) for values in (like.turns, like.gains * like.saturation))
     colour = (lab[:, 1] + 1j * lab[:, 2]) * gain * np.exp(1j * np.radians(turn))
     moved = np.stack([lab[:, 0], colour.real, colour.imag], axis=-1).astype(np.float32)
-    inside = encode(fit(moved, gain[:, None].astype(np.float32)))
+    inside = encode(fit(moved, linear(rgb)))
     return np.stack([np.interp(inside[:, c], LEVELS, like.curves[:, c]) for c in range(3)], axis=-1)
 
 
