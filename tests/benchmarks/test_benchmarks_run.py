@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,16 @@ def test_decoding_tells_the_stages_of_a_call(tmp_path: Path) -> None:
     for tokens in results["tokens_per_answer"].values():
         assert 1 <= tokens["filter"] <= 2
         assert 1 <= tokens["adjust"] <= 14
+
+
+def test_page_measures_every_slider_until_its_picture_is_drawn(program: Callable[[str], str], tmp_path: Path) -> None:
+    program("chromium")
+    written = quick("page", tmp_path)
+    results = written["results"]
+    assert results["milliseconds"].keys() == results["pictures_per_second"].keys()
+    assert {spread["samples"] for spread in results["milliseconds"].values()} == {2}
+    assert min(results["pixels"]) > 100
+    assert all(target["measured"] > 0 for target in written["targets"])
 
 
 def test_a_service_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:
