@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from app.api import create_app
 from app.api.lifecycle import Started
 from app.api.server import server as make_server
+from app.events import NO_EVENTS, Events
 from app.serving import BatchedStudent, MemoryCache, Recolorer
 from app.settings import Settings
 from app.students import Engine, ModelStoreError, load_engine
@@ -28,15 +29,18 @@ class StartError(Exception):
     """The service must not or cannot start; the message says why, and what to do."""
 
 
-def build_recolorer(settings: Settings, load: Load = load_engine) -> Recolorer:
+def build_recolorer(settings: Settings, load: Load = load_engine, events: Events = NO_EVENTS) -> Recolorer:
     """Everything that answers a request. Raises ValueError for a setting that cannot be read."""
     student = BatchedStudent(lambda: load(settings), settings)
-    return Recolorer(student, Teacher(settings), MemoryCache(settings.cache_entries), settings)
+    return Recolorer(student, Teacher(settings), MemoryCache(settings.cache_entries), settings, events)
 
 
 def build(settings: Settings, started: Started = lambda error: None, load: Load = load_engine) -> FastAPI:
     """The application over it. Raises ValueError for a setting that cannot be read."""
-    return create_app(build_recolorer(settings, load), settings, started)
+    from app.events.opening import open_events
+
+    events = open_events(settings)
+    return create_app(build_recolorer(settings, load, events), settings, started, events)
 
 
 def serve(settings: Settings, load: Load = load_engine) -> None:

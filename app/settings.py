@@ -66,6 +66,36 @@ class Settings(BaseSettings):
     teacher_prompt_dollars: float = Field(0.50, ge=0, description="Price of a million prompt tokens.")
     teacher_completion_dollars: float = Field(1.50, ge=0, description="Price of a million completion tokens.")
 
+    events_url: SecretStr | None = Field(
+        None,
+        description="Event store: URL of SQLite or PostgreSQL; empty: a file in the folder below; `none`: no store.",
+    )
+    events_folder: Path = Field(
+        CHECKOUT / "runs" / "events", description="Folder of that SQLite file, and of events that wait for the store."
+    )
+    events_queue: Count = Field(10_000, description="Most events in memory until they are on disk; more are dropped.")
+    events_flush_seconds: Seconds = Field(
+        0.5, description="Time after which events are on disk; a killed process loses no older ones."
+    )
+    events_spool_bytes: int = Field(
+        268_435_456, ge=65_536, description="Space of the events that wait on disk; beyond it new ones are dropped."
+    )
+    events_user_key: SecretStr | None = Field(
+        None, description="Secret under which users are hashed in events; empty: no user is stored."
+    )
+    judge_api_key: SecretStr | None = Field(
+        None, description="Key of the vision-language judge of `recolor reality-check --judge`."
+    )
+    judge_base_url: str = Field("https://api.openai.com/v1", description="Any OpenAI-compatible server.")
+    judge_model: str = Field("gpt-4o-mini", description="The judge's model; it must see pictures.")
+    judge_concurrency: Count = Field(4, description="Most calls to the judge at once.")
+    judge_seconds: Seconds = Field(60.0, description="Time one call to the judge may take.")
+    judge_retries: int = Field(3, ge=0, le=10, description="Further tries of a call to the judge that failed.")
+    judge_prompt_dollars: float = Field(0.15, ge=0, description="Price of a million prompt tokens of the judge.")
+    judge_completion_dollars: float = Field(
+        0.60, ge=0, description="Price of a million completion tokens of the judge."
+    )
+
     @field_validator("rate_limit")
     @classmethod
     def _no_limit(cls, value: str) -> str:

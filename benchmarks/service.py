@@ -1,7 +1,8 @@
 """The real service as a process, for the benchmarks.
 
-It runs as it would in production, in a process of its own with its log going to a file, except that it has no rate
-limit, no teacher and a minute for each answer: the student is measured, however slow it is.
+It runs as it would in production, in a process of its own with its log and its events going to files that are deleted
+afterwards, except that it has no rate limit, no teacher and a minute for each answer: the student is measured, however
+slow it is.
 """
 
 import json
@@ -67,10 +68,15 @@ def service(**settings: object) -> Iterator[Service]:
     """Start the service with these settings, e.g. ``threads=2``, and end it. Raises BenchmarkError."""
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     given = {f"RECOLOR_{name.upper()}": str(value) for name, value in settings.items()}
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors, tempfile.TemporaryDirectory() as events:
         began = perf_counter()
         process = subprocess.Popen(
-            COMMAND, cwd=CHECKOUT, env=inherited | _GIVEN | given, stdout=subprocess.PIPE, stderr=errors, text=True
+            COMMAND,
+            cwd=CHECKOUT,
+            env=inherited | _GIVEN | {"RECOLOR_EVENTS_FOLDER": events} | given,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
         try:
             port = _wait_until_announced(process)

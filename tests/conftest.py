@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -16,6 +17,14 @@ hypothesis.settings.register_profile("recolor", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("recolor")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_events() -> Iterator[None]:
+    """A service that a test starts puts no events among the checkout's own; a test that wants some says where to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECOLOR_EVENTS_URL", "none")
+        yield
+
+
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """Finds a system program, e.g. ``program("redis-server")``, and gives its path.
@@ -25,7 +34,9 @@ def program() -> Callable[[str], str]:
     """
 
     def find(name: str) -> str:
-        path = shutil.which(name)
+        # Debian keeps the programs of a PostgreSQL server where no PATH leads.
+        folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+        path = shutil.which(name) or next(filter(None, (shutil.which(name, path=folder) for folder in folders)), None)
         if path is None:
             missing = f"{name} is not installed"
             if os.environ.get("RECOLOR_REQUIRE_PROGRAMS"):

@@ -15,19 +15,21 @@ from app.api.lifecycle import Lifecycle, Started
 from app.api.observe import Observe
 from app.api.openapi import DESCRIPTION, complete
 from app.api.rate import RateLimit
-from app.api.routes import catalogue, health, lut, metrics, playground, recolor, render, xmp
+from app.api.routes import catalogue, feedback, health, lut, metrics, playground, recolor, render, xmp
+from app.events import NO_EVENTS, Events
 from app.render import Lane, PhotoLimits, RenderPool
 from app.serving import Recolorer
 from app.settings import Settings
 from app.telemetry.metrics import BUILD_INFO
 
 
-def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> FastAPI:
+def create_app(recolorer: Recolorer, settings: Settings, started: Started, events: Events = NO_EVENTS) -> FastAPI:
     """An application that starts `recolorer` when it starts, and closes it when it ends.
 
     Args:
         started: is told once that the recolorer has started, or why it could not. A start that failed is final: from
             then on every request for an answer gets 503.
+        events: takes feedback; started and closed together with the recolorer.
     """
     lane = Lane()
     pool = RenderPool(
@@ -36,7 +38,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
         settings.render_seconds,
         PhotoLimits(settings.max_image_bytes, settings.max_image_pixels),
     )
-    lifecycle = Lifecycle(recolorer, started, lane, pool)
+    lifecycle = Lifecycle(recolorer, started, events, lane, pool)
     asker = Asker(recolorer, lifecycle)
     api = FastAPI(
         title="Recolor",
@@ -50,6 +52,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started) -> Fa
         exception_handlers={HTTPException: _as_ours, RequestValidationError: _as_ours},
     )
     api.include_router(recolor.routes(recolorer, lifecycle, settings))
+    api.include_router(feedback.routes(events, settings))
     api.include_router(lut.routes(asker, lane, settings))
     api.include_router(xmp.routes(asker, lane, settings))
     api.include_router(render.routes(asker, pool, settings))

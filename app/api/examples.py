@@ -6,8 +6,10 @@ from app.grade.example import GRADE, INTENT
 
 REQUEST: dict[str, Any] = {"intent": INTENT}
 
+FEEDBACK: dict[str, Any] = {"request_id": "5f2b8c1de0a94c7f9b3f0a6d2c4e8b17", "event": "exported"}
+
 ANSWER: dict[str, Any] = {
-    "request_id": "5f2b8c1de0a94c7f9b3f0a6d2c4e8b17",
+    "request_id": FEEDBACK["request_id"],
     "intent": INTENT,
     **GRADE.plain(),
     "sources": dict.fromkeys(GRADE.plain(), "student"),

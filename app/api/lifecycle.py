@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.api.errors import NotAvailable
+from app.events import Events
 from app.render import Lane, RenderPool
 from app.serving import Recolorer
 
@@ -21,19 +22,20 @@ Started = Callable[[Exception | None], None]
 
 
 class Lifecycle:
-    """Starts and closes a recolorer, and closes what renders, together with the application that answers by them.
+    """Starts and closes a recolorer, its event log and what renders together with the application that uses them.
 
     Loading goes on behind the listener, for minutes with a large student; the service is alive meanwhile and says that
     it is not ready.
     """
 
-    def __init__(self, recolorer: Recolorer, started: Started, lane: Lane, pool: RenderPool) -> None:
-        self._recolorer, self._report = recolorer, started
+    def __init__(self, recolorer: Recolorer, started: Started, events: Events, lane: Lane, pool: RenderPool) -> None:
+        self._recolorer, self._report, self._events = recolorer, started, events
         self._lane, self._pool = lane, pool
         self.started = False
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        self._events.start()
         starting = asyncio.create_task(self._start())
         try:
             yield
@@ -44,6 +46,8 @@ class Lifecycle:
             await self._recolorer.close()
             self._lane.close()
             await self._pool.close()
+            # Last: what was in flight has been served by now. In a thread, since it waits for disk and database.
+            await asyncio.to_thread(self._events.close)
 
     def require_started(self) -> None:
         """Raises NotAvailable."""

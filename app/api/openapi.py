@@ -61,10 +61,12 @@ def form_body(model: type[BaseModel], file: str, says: str, example: dict[str, A
     return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
 
 
-def answer(model: type[BaseModel], description: str, example: dict[str, Any] | None = None) -> Responses:
+def answer(
+    model: type[BaseModel], description: str, example: dict[str, Any] | None = None, status: int = 200
+) -> Responses:
     """Documents the answer of a route that writes it itself."""
     content = {"content": {"application/json": {"example": example}}} if example else {}
-    return {200: {"model": model, "description": description, **content}}
+    return {status: {"model": model, "description": description, **content}}
 
 
 def file_answer(media_types: Sequence[str], description: str, headers: Mapping[str, str] | None = None) -> Responses:

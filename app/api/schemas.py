@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.events import FeedbackKind
 from app.grade import TOOLS, Grade, fold
 from app.render import PhotoFormat
 
@@ -155,6 +156,30 @@ class RecolorAnswer(Grade):
     model: str = Field(description="The student, `name@version`.")
     variant: str = Field(description="The experiment's variant that answered.")
     timings_ms: dict[str, float] = Field(description="Milliseconds: `total`, and the stages that there were.")
+
+
+class FeedbackBody(BaseModel):
+    """What a user did with an answer."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    request_id: Annotated[Id, Field(min_length=1)] = Field(description="The answer's `request_id`.")
+    event: FeedbackKind = Field(description="What was done with the answer.")
+    tools: Annotated[list[ToolName], AfterValidator(_distinct)] | None = Field(
+        None,
+        description="The tools that were kept in the export, each once; all of them where the field is absent. "
+        "Of a discarded answer none is kept, whatever stands here.",
+        json_schema_extra={"uniqueItems": True},
+    )
+    project_id: Id | None = Field(None, description="The project that was edited.")
+    user_id: Id | None = Field(None, description="The user who edited it.")
+
+
+class FeedbackAnswer(BaseModel):
+    """The feedback is kept, and will be joined with the answer that it is about."""
+
+    request_id: str
+    event: FeedbackKind
 
 
 class Problem(BaseModel):

@@ -6,10 +6,12 @@ import typer
 
 from app import __version__
 from app.cli.console import settings_of
+from app.cli.events import events
 from app.cli.exports import export, lut
 from app.cli.looks import grade
 from app.cli.models import models
 from app.cli.pictures import apply
+from app.cli.reality import reality_check
 from app.cli.training import evaluate, train
 from app.main import serve as serve_forever
 
@@ -29,9 +31,10 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, train, evaluate):
+for command in (grade, apply, export, lut, train, evaluate, reality_check):
     cli.command()(command)
 cli.add_typer(models, name="models")
+cli.add_typer(events, name="events")
 
 
 @cli.callback(invoke_without_command=True)

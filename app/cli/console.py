@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.events import EventStoreError
 from app.main import StartError
 from app.serving import Unavailable
 from app.settings import CHECKOUT, Settings
@@ -38,10 +39,19 @@ def settings_of(**changes: Any) -> Settings:
 def errors() -> Iterator[None]:
     """Known errors as one line, without a traceback."""
     from app.distill.dataset import DatasetError
+    from app.distill.reality.errors import RealityError
 
     try:
         yield
-    except (ModelStoreError, DatasetError, EngineError, StartError, Unavailable) as error:
+    except (
+        ModelStoreError,
+        DatasetError,
+        RealityError,
+        EngineError,
+        EventStoreError,
+        StartError,
+        Unavailable,
+    ) as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 

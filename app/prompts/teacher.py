@@ -184,9 +184,12 @@ JSON: {example_json}"""
 
 def messages(tool: str, intent: str) -> list[Message]:
     """The conversation to send: our prompt, then the user's words as they are. Raises GradeError for no such tool."""
-    # A lone surrogate can be typed into JSON but not be sent as UTF-8.
-    typed = intent.encode("utf-8", "replace").decode("utf-8")
-    return [{"role": "system", "content": system_prompt(tool)}, {"role": "user", "content": typed}]
+    return [{"role": "system", "content": system_prompt(tool)}, {"role": "user", "content": typed(intent)}]
+
+
+def typed(intent: str) -> str:
+    """The intent as it can be sent: a lone surrogate can be typed into JSON but is no UTF-8."""
+    return intent.encode("utf-8", "replace").decode("utf-8")
 
 
 @cache

@@ -1,16 +1,20 @@
 """Pixels: a grade becomes a picture, or the 3D LUT that other editors read.
 
+    from pathlib import Path
+
     import numpy as np
     from PIL import Image
 
     from app.grade import Grade
-    from app.render import apply_grade
+    from app.render import apply_grade, compile_lut, write_cube
 
     grade = Grade.parse({"adjust": {"exposure": 20, "temperature": 30}, "filter": {"name": "vivid", "intensity": 40}})
     picture = np.asarray(Image.open("photo.jpg").convert("RGB"))
     Image.fromarray(apply_grade(picture, grade, strength=70)).save("graded.jpg")
+    Path("look.cube").write_text(write_cube(compile_lut(grade, strength=70), "warm"))
 
-`pipeline` documents the order of all steps; `render_photo` does the same for a file's bytes, whatever its format.
+`pipeline` documents the order of all steps; `render_photo` does the same for a file's bytes, whatever its format;
+`write_xmp` and `write_profile` write a grade for Lightroom.
 """
 
 from app.render.cube import write as write_cube

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import LifoQueue
 from threading import Lock
 
 from app.render.photo import PhotoLimits, RenderedPhoto
@@ -36,7 +36,8 @@ class RenderPool:
         self._seconds, self._limits = seconds, limits
         # A thread for each process: it waits for it, and sees at once when it has ended.
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
-        self._idle: SimpleQueue[RenderProcess | None] = SimpleQueue()
+        # The last one used comes first: a second process is started only when the first is busy.
+        self._idle: LifoQueue[RenderProcess | None] = LifoQueue()
         for _ in range(workers):
             self._idle.put(None)
         self._running: set[RenderProcess] = set()

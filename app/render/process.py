@@ -18,8 +18,14 @@ from app.render.worker import Head, receive, send
 
 log = structlog.get_logger(__name__)
 
-START_SECONDS = 60.0
-"""For loading its libraries: a second or two on an idle machine."""
+START_SECONDS = 120.0
+"""For loading its libraries: a second or two, unless the machine is busy with what comes first."""
+
+NICENESS = 10
+"""Of 19: whoever waits for an answer comes first."""
+
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""For the libraries that would take them all."""
 
 _LAST_WORDS = 2000
 _IMPORTED_FROM = Path(__file__).resolve().parents[2]
@@ -56,12 +62,14 @@ class RenderProcess:
         self._errors = TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", "from app.render.worker import main; main()"],
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ | ONE_CORE | {"PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             start_new_session=True,  # out of reach of a terminal's Ctrl-C
         )
+        with suppress(OSError):  # gone already
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
         assert self._process.stdin is not None  # noqa: S101 - for mypy: both are pipes
         assert self._process.stdout is not None  # noqa: S101
         self._input, self._output = self._process.stdin, self._process.stdout

@@ -15,13 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-
 from app.grade import Grade
 from app.render.photo import PhotoError, PhotoLimits, render_photo
-
-NICENESS = 10
-"""Of 19: whoever waits for an answer comes first."""
 
 FIRST_TO_GO = "1000"
 """Linux ends this process before any other of the machine when memory runs out."""
@@ -64,12 +59,10 @@ def receive(stream: IO[bytes]) -> tuple[Head, bytes] | None:
 
 
 def _step_back() -> None:
-    """Leave processor and memory to the service; ignore signals that are meant for it, and that it acts on."""
+    """Leave memory to the service; ignore signals that are meant for it, and that it acts on."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     warnings.simplefilter("ignore")
-    os.nice(NICENESS)
-    torch.set_num_threads(1)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
 

@@ -91,4 +91,4 @@ class Cascade:
             answer = await self._teacher.answer(intent, tool, deadline.remaining())
         except TeacherError as error:
             return Failed(error.reason)
-        return Decided(answer.settings, "teacher")
+        return Decided(answer.settings, "teacher", answer.reasoning)

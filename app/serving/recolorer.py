@@ -1,7 +1,10 @@
 """The way of one request: cache, then whatever work is already under way, then student and teacher."""
 
+import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from app.events import NO_EVENTS, Events, Serve, ServedTool
 from app.grade import fold
 from app.serving.cache import Cache, cache_key
 from app.serving.cascade import Cascade
@@ -20,10 +23,16 @@ from app.telemetry.metrics import DEGRADED, INFLIGHT, REJECTED, STAGE_DURATION, 
 
 
 class Recolorer:
-    """Answers requests. `start` it first; `close` it to finish what is in flight."""
+    """Answers requests. `start` it first; `close` it to finish what is in flight.
 
-    def __init__(self, student: Student, teacher: Teacher, cache: Cache, settings: Settings) -> None:
+    What it serves is handed to `events`, which whoever made them starts and closes.
+    """
+
+    def __init__(
+        self, student: Student, teacher: Teacher, cache: Cache, settings: Settings, events: Events = NO_EVENTS
+    ) -> None:
         self._student, self._teacher, self._cache, self._settings = student, teacher, cache, settings
+        self._events = events
         self._cascade = Cascade(student, teacher, settings)
         self._flights: SingleFlight[str, Verdict] = SingleFlight()
 
@@ -62,7 +71,9 @@ class Recolorer:
             missing = {tool: key for tool, key in keys.items() if tool not in kept}
             verdicts = kept | await self._decide(intent, missing, deadline, timings) if missing else kept
             self._count(verdicts, kept)
-            return self._answer({tool: verdicts[tool] for tool in keys}, cached=not missing, timings=timings)
+            answer = self._answer({tool: verdicts[tool] for tool in keys}, cached=not missing, timings=timings)
+            self._remember(request, intent, verdicts, kept)
+            return answer
 
     async def _look_up(self, keys: dict[str, str]) -> dict[str, Verdict]:
         """What the cache keeps of each tool, by the tool's key."""
@@ -84,7 +95,8 @@ class Recolorer:
             async def report(tool: str, verdict: Verdict) -> None:
                 # Kept before it is settled: nobody may find it neither in the cache nor in flight.
                 if isinstance(verdict, Decided):
-                    await self._cache.set(keys[tool], verdict)
+                    # The log has the reasoning once, beside the answer that it was written for.
+                    await self._cache.set(keys[tool], replace(verdict, reasoning=""))
                 settle(keys[tool], verdict)
 
             tools = [tool for tool, key in keys.items() if key in fresh]
@@ -121,6 +133,21 @@ class Recolorer:
             variant=CONTROL,
             timings_ms=timings.milliseconds(),
         )
+
+    def _remember(
+        self, request: RecolorRequest, intent: str, verdicts: dict[str, Verdict], kept: dict[str, Verdict]
+    ) -> None:
+        """Hand over to the event log what was served; from the cache is served, too."""
+        models = {"student": self._student.model, "teacher": self._settings.teacher_model}
+        tools = [
+            ServedTool(tool, verdict.settings, verdict.source, models[verdict.source], tool in kept, verdict.reasoning)
+            for tool, verdict in verdicts.items()
+            if isinstance(verdict, Decided)
+        ]
+        if not tools:
+            return
+        request_id = request.request_id or uuid.uuid4().hex
+        self._events.served(Serve(request_id, intent, tools, CONTROL, request.project_id, request.user_id))
 
 
 def _timed_out(verdict: Verdict) -> bool:

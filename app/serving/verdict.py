@@ -13,10 +13,14 @@ LOW_CONFIDENCE = "low_confidence"
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Validated settings in canonical form (None: the tool is not used) and who decided them."""
+    """Validated settings in canonical form (None: the tool is not used) and who decided them.
+
+    `reasoning` is what the teacher wrote about it, for the event log.
+    """
 
     settings: ToolSettings | None
     source: Source
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
-from pydantic import BaseModel, Field, ValidationError
-
-from app.prompts.teacher import Message
-from app.settings import Settings
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 MAX_TOKENS = 600
 """Bound of one answer: a paragraph and the longest tool's JSON take about 350."""
@@ -78,17 +75,20 @@ class _Body(BaseModel):
     usage: _Usage | None = None
 
 
-def connect(settings: Settings) -> AsyncOpenAI | None:
-    """The client, None where no key is set. Raises ValueError for a key or an address that cannot be used."""
-    key = settings.teacher_api_key.get_secret_value() if settings.teacher_api_key else ""
+def connect(api_key: SecretStr | None, base_url: str, variables: str) -> AsyncOpenAI | None:
+    """The client, None where no key is set. Raises ValueError for a key or an address that cannot be used.
+
+    `variables` is how the names of the settings begin, e.g. ``RECOLOR_TEACHER``.
+    """
+    key = api_key.get_secret_value() if api_key else ""
     if not key:
         return None
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("RECOLOR_TEACHER_API_KEY has characters that no key has, such as a space or a line end")
-    if not _is_http_address(settings.teacher_base_url):
-        raise ValueError("RECOLOR_TEACHER_BASE_URL is not an http or https address")
+        raise ValueError(f"{variables}_API_KEY has characters that no key has, such as a space or a line end")
+    if not _is_http_address(base_url):
+        raise ValueError(f"{variables}_BASE_URL is not an http or https address")
     # Retries and time limits are ours: the client knows nothing of the request's deadline.
-    return AsyncOpenAI(api_key=key, base_url=settings.teacher_base_url, max_retries=0, timeout=None)
+    return AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=None)
 
 
 def _is_http_address(url: str) -> bool:
@@ -99,14 +99,16 @@ def _is_http_address(url: str) -> bool:
         return False
 
 
-async def call(client: AsyncOpenAI, model: str, messages: Sequence[Message], seconds: float) -> Completion | Failure:
+async def call(
+    client: AsyncOpenAI, model: str, messages: Sequence[Mapping[str, Any]], seconds: float, temperature: float = 0
+) -> Completion | Failure:
     """Ask once. A failure is a value, no exception: the client's errors quote the server, which may quote the key."""
     try:
         async with asyncio.timeout(seconds):
             response: Any = await client.chat.completions.with_raw_response.create(
                 model=model,
                 messages=messages,  # type: ignore[arg-type]
-                temperature=0,
+                temperature=temperature,
                 max_tokens=MAX_TOKENS,
             )
             body = _Body.model_validate_json(response.content)

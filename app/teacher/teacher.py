@@ -44,7 +44,7 @@ class Teacher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = connect(settings)
+        self._client = connect(settings.teacher_api_key, settings.teacher_base_url, "RECOLOR_TEACHER")
         self._slots = asyncio.Semaphore(settings.teacher_concurrency)
         self._breaker = Breaker(settings.teacher_breaker_failures, settings.teacher_breaker_seconds)
 

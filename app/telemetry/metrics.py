@@ -34,7 +34,7 @@ BATCH_SIZE = Histogram(
 )
 QUEUE_DEPTH = Gauge("recolor_queue_depth", "Prompts that wait for the student.")
 INFLIGHT = Gauge("recolor_inflight_requests", "Requests that are being answered.")
-REJECTED = Counter("recolor_rejected", "Requests refused at admission, by reason.", ["reason"])
+REJECTED = Counter("recolor_rejected", "Requests refused, and events dropped, by reason.", ["reason"])
 ENGINE_READY = Gauge("recolor_engine_ready", "1 when the student can answer.", ["model"])
 DEGRADED = Gauge("recolor_degraded", "1 when only the teacher can answer.")
 CACHE_UP = Gauge("recolor_cache_up", "1 when the cache can be reached.")

@@ -14,6 +14,7 @@ import httpx
 
 from app.api import create_app
 from app.api.server import server as make_server
+from app.events import NO_EVENTS, Events
 from app.serving import BatchedStudent, MemoryCache, Recolorer
 from app.settings import Settings
 from tests.serving.engines import Factory, ScriptedEngine
@@ -60,6 +61,7 @@ def served(
     teacher: ScriptedTeacher | None = None,
     factory: Factory | None = None,
     wait: bool = True,
+    events: Events = NO_EVENTS,
     **changes: Any,
 ) -> Iterator[Service]:
     """Serve until the block ends; with `wait`, from when the student has warmed up."""
@@ -67,14 +69,14 @@ def served(
     teacher = teacher or absent()
     settings = Settings(model=engine.model, **{"rate_limit": "", **changes})
     student = BatchedStudent(factory or (lambda: engine), settings)
-    recolorer = Recolorer(student, teacher, MemoryCache(settings.cache_entries), settings)
+    recolorer = Recolorer(student, teacher, MemoryCache(settings.cache_entries), settings, events)
     over, failures = threading.Event(), []
 
     def started(error: Exception | None) -> None:
         failures.extend([error] if error else [])
         over.set()
 
-    server = make_server(create_app(recolorer, settings, started), settings)
+    server = make_server(create_app(recolorer, settings, started, events), settings)
     listener = create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

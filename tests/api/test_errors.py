@@ -10,7 +10,7 @@ from tests.serving.engines import ScriptedEngine
 from tests.serving.teachers import ScriptedTeacher
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/recolor/", "/RECOLOR", "/docs", "/redoc", "/tools/adjust", "/%00"])
+@pytest.mark.parametrize("path", ["/page/", "/nothing", "/recolor/", "/RECOLOR", "/docs", "/redoc", "/tools/x", "/%00"])
 def test_an_unknown_path_is_404(service: Service, path: str) -> None:
     assert_error(service.client.get(path), 404, "not_found")
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.api.service import assert_error, until
 
-QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0"}
+QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL": "none"}
 
 
 class Process:

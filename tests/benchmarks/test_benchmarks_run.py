@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.grade import fold
 from app.settings import CHECKOUT
 from benchmarks.harness import BenchmarkError, Spread, Target
 from benchmarks.intents import examples_to_ask, new_intents
+from benchmarks.picture import PICTURE
+from benchmarks.picture import main as picture
 from benchmarks.service import service
 
 QUICK_CONCURRENT_REQUESTS = 64
@@ -97,6 +100,15 @@ def test_decoding_tells_the_stages_of_a_call(tmp_path: Path) -> None:
         assert 1 <= tokens["adjust"] <= 14
 
 
+def test_events_measures_both_sides_and_stores_every_serve(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.events", "--quick", "--results", str(tmp_path)]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    written = json.loads((tmp_path / "events.json").read_text(encoding="utf-8"))
+    samples = {name: spread["samples"] for name, spread in written["results"]["milliseconds"].items()}
+    assert samples == {"with events": 20, "without events": 20}
+    assert written["results"]["serves_per_second"][0] > 0
+
+
 def test_page_measures_every_slider_until_its_picture_is_drawn(program: Callable[[str], str], tmp_path: Path) -> None:
     program("chromium")
     written = quick("page", tmp_path)
@@ -134,3 +146,10 @@ def test_a_target_is_met_on_its_own_side() -> None:
     assert not Target("latency", 25.1, 25, "ms").met
     assert Target("ratio", 10, 10, "x", at_least=True).met
     assert not Target("ratio", 9.9, 10, "x", at_least=True).met
+
+
+def test_the_picture_of_the_readme_can_be_made_anew(tmp_path: Path) -> None:
+    picture(tmp_path / "picture.jpg")
+    assert (tmp_path / "picture.jpg").stat().st_size <= 250_000
+    with Image.open(tmp_path / "picture.jpg") as made, Image.open(PICTURE) as committed:
+        assert made.size == committed.size

@@ -18,7 +18,9 @@ from app.grade import TOOLS, Grade
 from tests.cli.conftest import recolor
 from tests.students.tiny import TEST, Tiny, write_lines
 
-COMMANDS = ["serve", "grade", "apply", "lut", "train", "evaluate", "models", "models list", "models verify"]
+EVENTS = ["events", "events stats", "events export", "events prune", "events forget"]
+LOOKS = ["grade", "apply", "export", "lut", "train", "evaluate", "reality-check"]
+COMMANDS = ["serve", *LOOKS, "models", "models list", "models verify", *EVENTS]
 
 
 @pytest.fixture

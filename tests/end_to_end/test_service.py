@@ -26,7 +26,7 @@ def recolor_serve(log: int | IO[str] = subprocess.PIPE, **environment: str) -> I
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECOLOR_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve"],
-        env=inherited | {"RECOLOR_PORT": "0", "RECOLOR_RATE_LIMIT": "none"} | environment,
+        env=inherited | {"RECOLOR_PORT": "0", "RECOLOR_RATE_LIMIT": "none", "RECOLOR_EVENTS_URL": "none"} | environment,
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,

@@ -1,17 +1,11 @@
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from app.render import cube
 from app.render.cube import CubeError
 from app.render.lut import Lut
-from app.render.presets import look
 from tests.render.test_lut import random_lut, seeds, sizes
 
 DIM = """# a comment
@@ -132,15 +126,3 @@ def test_what_is_wrong_with_a_file_is_said(text: str, message: str) -> None:
 def test_no_text_fails_in_another_way(text: str) -> None:
     with pytest.raises(CubeError):
         cube.read(text)
-
-
-def test_ffmpeg_shows_the_same_picture(tmp_path: Path, program: Callable[[str], str]) -> None:
-    lut = Lut.of(look("faded_Retro"), 33)
-    (tmp_path / "look.cube").write_text(cube.write(lut, "faded retro"))
-    y, x = np.mgrid[0:96, 0:128] / np.array([96, 128]).reshape(2, 1, 1)
-    picture = Image.fromarray((np.stack([x, y, (x + y) / 2], axis=-1) * 255).astype(np.uint8))
-    picture.save(tmp_path / "in.png")
-    command = [program("ffmpeg"), "-v", "error", "-i", "in.png", "-vf", "lut3d=look.cube:interp=trilinear", "out.png"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    theirs = np.asarray(Image.open(tmp_path / "out.png").convert("RGB"), np.int16)
-    assert np.abs(theirs - np.asarray(lut.apply_8bit(picture), np.int16)).max() <= 1

@@ -41,7 +41,7 @@ IMAGE = "image"
 _REST_BYTES = 65_536
 """Of a form beside its photo: boundaries, headers, text fields."""
 
-_PHOTO = "The photo: a JPEG, PNG, WebP or TIFF file."
+_PHOTO = "The photo: a JPEG, PNG, WebP, TIFF, HEIC or AVIF file."
 
 _MEANINGS: dict[type[ApiError], str] = {
     Malformed: "The body is not the form that its `Content-Type` says it is.",
@@ -61,7 +61,7 @@ def routes(asker: Asker, pool: RenderPool, settings: Settings) -> APIRouter:
         "/render",
         summary="A photo under a look",
         description="The answer is the photo's file: upright, in sRGB, with its EXIF data, and in the format in which "
-        "it came unless another one is asked for.",
+        "it came (HEIC and AVIF: JPEG) unless another one is asked for.",
         responses=file_answer([f"image/{name}" for name in get_args(PhotoFormat)], "The graded photo.")
         | errors(*_MEANINGS, meanings=_MEANINGS),
         openapi_extra=form_body(RenderBody, IMAGE, _PHOTO, examples.REQUEST),

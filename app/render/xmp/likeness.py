@@ -1,7 +1,8 @@
 """What editors with sliders can show of a filter: a curve a channel, and a turn and a gain for each range of hues.
 
 A filter is more than that (its colours also depend on how light and how pure they are), so this is a likeness: that of
-greys is exact, unless the filter makes a grey darker than the one below it; that of everyday colours is near. Fitted to the filter as it is rendered, hence right for a new or changed preset.
+greys is exact, unless the filter makes a grey darker than the one below it; that of everyday colours is near. It is
+fitted to the filter as it is rendered, hence right for a new or changed preset.
 """
 
 from collections.abc import Callable

@@ -10,12 +10,13 @@ Lightroom has its own tools, so a preset is a translation. What each of our para
 | saturation, vibrance | Saturation, Vibrance | the same number; -100 of saturation is grey in both |
 | temperature, tint | IncrementalTemperature, IncrementalTint | the same number; for rendered photos, not for raw ones |
 | hue | HueAdjustment… of all eight colours | up to 30 degrees, about as far as theirs reach |
-| selective adjust | SaturationAdjustment…, LuminanceAdjustment… | the same number; cyan is Aqua, and what lies
-  between blue and red, Purple and Magenta, gets our shares of the two |
-| filter | curves of red, green and blue; saturation and hue by colour | exact on greys, near on everyday colours |
+| selective adjust | SaturationAdjustment…, LuminanceAdjustment… | the same number; cyan is their Aqua |
+| filter | curves of red, green and blue; saturation and hue by colour | greys; everyday colours nearly (`likeness`) |
 | structure | Clarity2012 and Texture, half of it each | alike |
 | sharpen | Sharpness, 150 for 100 | alike; it takes the place of a raw photo's own sharpening |
 | bloom | | left out: there is nothing like it |
+
+Purple and Magenta, which selective adjust does not have, get what it does to colours between blue and red.
 
 A preset sets them all, so that one look takes the place of another; only exposure, white balance and sharpening, which
 belong to the single photo, stay as they are where the look does not use them. With less strength every slider and
@@ -53,7 +54,6 @@ _GLOBAL = {
     "shadows": "Shadows2012",
     "vibrance": "Vibrance",
 }
-_PER_PHOTO = {"temperature": "IncrementalTemperature", "tint": "IncrementalTint"}
 
 
 def write(grade: Grade, name: str, strength: float = 100) -> str:
@@ -80,10 +80,11 @@ def _sliders(adjust: Adjust, share: float) -> dict[str, str]:
     sliders = {theirs: _slider(getattr(adjust, ours) * share) for ours, theirs in _GLOBAL.items()}
     sliders["Clarity2012"] = sliders["Texture"] = _slider(adjust.structure / 2 * share)
     if adjust.exposure:
-        sliders["Exposure2012"] = f"{round(adjust.exposure / STOP * share, 2) + 0.0:+.2f}"
-    for ours, theirs in _PER_PHOTO.items():
-        if getattr(adjust, ours):
-            sliders[theirs] = _slider(getattr(adjust, ours) * share)
+        sliders["Exposure2012"] = f"{adjust.exposure / STOP * share:+.2f}"
+    if adjust.temperature or adjust.tint:
+        sliders["WhiteBalance"] = "Custom"
+        sliders["IncrementalTemperature"] = _slider(adjust.temperature * share)
+        sliders["IncrementalTint"] = _slider(adjust.tint * share)
     if adjust.sharpen:
         sliders["Sharpness"] = f"{adjust.sharpen / 100 * _SHARPEST * share:.0f}"
     return sliders

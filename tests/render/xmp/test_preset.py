@@ -78,6 +78,7 @@ def test_parameters_become_lightrooms_sliders() -> None:
         "Shadows2012": "-30",
         "Saturation": "+15",
         "Vibrance": "-25",
+        "WhiteBalance": "Custom",
         "IncrementalTemperature": "+35",
         "IncrementalTint": "-5",
         "Sharpness": "60",
@@ -120,7 +121,7 @@ def test_no_filter_is_forgotten(name: str) -> None:
 
 
 def test_what_belongs_to_the_single_photo_is_only_set_where_the_look_uses_it() -> None:
-    per_photo = {"Exposure2012", "IncrementalTemperature", "IncrementalTint", "Sharpness"}
+    per_photo = {"Exposure2012", "WhiteBalance", "IncrementalTemperature", "IncrementalTint", "Sharpness"}
     assert not per_photo & set(preset({}).settings)
     used = {"adjust": {"exposure": 5, "temperature": 5, "tint": 5, "sharpen": 5}}
     assert set(preset(used).settings) - set(preset({}).settings) == per_photo

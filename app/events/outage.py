@@ -1,0 +1,28 @@
+"""Something that ought to be there and is not: one alarm when it goes, one word when it is back."""
+
+from time import monotonic
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Outage:
+    """Of `what`, e.g. "the event store"."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._since: float | None = None
+
+    def began(self, reason: str) -> bool:
+        """Raise the alarm, unless it has been raised; returns whether it was raised now."""
+        if self._since is not None:
+            return False
+        self._since = monotonic()
+        log.error(f"{self._what} fails", reason=reason)
+        return True
+
+    def over(self) -> None:
+        if self._since is not None:
+            log.info(f"{self._what} works again", seconds=round(monotonic() - self._since, 1))
+            self._since = None

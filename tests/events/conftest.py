@@ -1,0 +1,32 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.events.database import Database
+from app.events.store import EventStore
+from tests.events.postgres import Cluster, cluster
+
+
+@pytest.fixture(scope="session")
+def postgres(program: Callable[[str], str]) -> Iterator[Cluster]:
+    """A PostgreSQL server; whoever stops it starts it again."""
+    with cluster(Path(program("initdb")).parent) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty database, once in SQLite and once in PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'events.sqlite3'}"
+    running: Cluster = request.getfixturevalue("postgres")
+    return running.database()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[EventStore]:
+    opened = EventStore(Database(url))
+    opened.prepare()
+    yield opened
+    opened.close()
