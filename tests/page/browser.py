@@ -71,6 +71,20 @@ def open_page(page: Page) -> None:
     page.wait_for_selector(AT_REST)
 
 
+def start_over(page: Page) -> None:
+    """The first photo, no look, nothing wrong."""
+    if page.get_by_role("alert").is_visible():
+        page.get_by_role("button", name="Dismiss").click()
+    if page.locator("#reset").is_enabled():
+        page.locator("#reset").click()
+    first = page.locator(".sample").first
+    if first.get_attribute("aria-pressed") == "false":
+        first.click()
+        page.wait_for_selector(".sample[aria-pressed=true]")
+    page.locator("#intent").fill("")
+    page.wait_for_selector(AT_REST)
+
+
 def type_look(page: Page, intent: str) -> None:
     """Ask for a look as people do, and wait until the picture shows it."""
     page.locator("#intent").fill(intent)

@@ -44,6 +44,7 @@ function show(next, settled = true) {
   for (const { tool, panel, jump } of panels) {
     const badge = decidedBy(tool, next.grade[tool.name], next.answer, answered);
     panel.show(next.grade[tool.name], badge);
+    if (another && next.answer) panel.point(next.grade[tool.name]);
     jump.dataset.kind = badge.kind;
   }
   strength.set(next.strength);
@@ -61,6 +62,7 @@ function changes() {
 /** Show a state and keep it for undo; `what` was changed. */
 function settle(next, what) {
   history.record(next, what);
+  $("note").textContent = ""; // it was about the look before
   show(next);
 }
 
@@ -98,7 +100,6 @@ function take(answer) {
   if (failed && !Object.keys(answer.sources).length) return;
   const grade = fullGrade(tools, answer);
   settle({ grade, strength: state.strength, answer });
-  $("note").textContent = "";
   const { intent, model, timings_ms: timings } = answer;
   say(`“${intent}”, by ${model} in ${Math.round(timings.total)} milliseconds. ${summary(tools, grade)}.`);
 }

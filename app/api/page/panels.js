@@ -6,7 +6,8 @@ import { make, signed, slider } from "./slider.js";
 
 /**
  * A tool's panel. `input(path, value)` is called while a value moves, `change(path, value)` when it rests, `reset()`
- * to make the tool neutral. Gives {element, strips, show(settings, badge)}; a badge is {text, kind}.
+ * to make the tool neutral. Gives {element, strips, show(settings, badge), point(settings)}: a badge is {text, kind};
+ * `point` brings what an answer has set most into sight.
  */
 export function toolPanel(tool, hooks) {
   const element = make("section", { id: `tool-${tool.name}`, className: "tool" });
@@ -35,7 +36,8 @@ export function toolPanel(tool, hooks) {
     badge.dataset.kind = kind;
     reset.disabled = !isUsed(tool, settings);
   };
-  return { element, show, strips: parts.filter((made) => made.draw) };
+  const point = (settings) => parts.forEach((made) => made.point?.(settings));
+  return { element, show, point, strips: parts.filter((made) => made.draw) };
 }
 
 /** Who decided a tool's settings, or why nobody did, in words. */
@@ -71,7 +73,13 @@ function swatches(tool, hooks) {
   row.append(...choices.map((choice) => choice.label));
   element.append(...choices.map((choice) => choice.sliders));
   choices[0].choose();
-  return { element, show: (settings) => choices.forEach((choice) => choice.show(settings)) };
+  const show = (settings) => choices.forEach((choice) => choice.show(settings));
+  const point = (settings) => {
+    const amounts = choices.map((choice) => choice.amount(settings));
+    const most = Math.max(...amounts);
+    if (most) choices[amounts.indexOf(most)].choose();
+  };
+  return { element, show, point };
 }
 
 function swatch(tool, group, hooks, element) {
@@ -97,7 +105,8 @@ function swatch(tool, group, hooks, element) {
     const set = inner.map(({ path, low }) => signed(valueAt(settings, path), low));
     values.textContent = set.some((value) => value !== "0") ? set.join("/") : "";
   };
-  return { label, sliders, choose, show };
+  const amount = (settings) => Math.max(...inner.map(({ path }) => Math.abs(valueAt(settings, path))));
+  return { label, sliders, choose, show, amount };
 }
 
 /** The line under the title explains what is pointed at, or has the focus. */
