@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from app.cli.console import Model, err, progress
@@ -107,7 +108,7 @@ def _render_photo(job: "Job", grade: Grade, strength: int) -> None:
 def _render_video(job: "Job", grade: Grade, strength: int, shown: Progress) -> None:
     from app.render.video import render_video
 
-    task = shown.add_task(job.source.name, total=None)
+    task = shown.add_task(escape(job.source.name), total=None)
     try:
         left_out = render_video(
             job.source,

@@ -169,15 +169,15 @@ def test_two_pictures_never_become_one_file(tmp_path: Path) -> None:
 def test_videos_are_rendered_with_their_sound(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    photo(folder / "photo.png")
-    source = clip(folder / "clip.mov", replace(USUAL, sound=("aac",)))
+    photo(folder / "photo [b].png")
+    source = clip(folder / "clip [b].mov", replace(USUAL, sound=("aac",)))
     clip(folder / "old.avi", replace(USUAL, codec="mpeg4", options={}))
     (folder / "broken.mp4").write_bytes(source.read_bytes()[:300])
     result = recolor("apply", folder, "--grade", grade(tmp_path / "grade.json"), "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "broken.mp4" in result.stderr
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["clip.mov", "old.mp4", "photo.png"]
-    before, after = content(source), content(tmp_path / "out" / "clip.mov")
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["clip [b].mov", "old.mp4", "photo [b].png"]
+    before, after = content(source), content(tmp_path / "out" / "clip [b].mov")
     assert len(after.frames) == len(before.frames)
     assert after.sounds == before.sounds
 
