@@ -41,7 +41,7 @@ DRAG_EVENTS = 120
 
 WANTED_MS = 60
 
-BROWSER = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+BROWSER = ("--no-sandbox", "--enable-unsafe-swiftshader")
 WINDOW = {"width": 1440, "height": 900}
 
 CASES: Mapping[str, tuple[str, str]] = {

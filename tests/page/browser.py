@@ -16,7 +16,7 @@ from app.grade import Grade, fold
 from app.students import Answer
 from tests.api.service import Service
 
-ARGUMENTS = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+ARGUMENTS = ("--no-sandbox", "--enable-unsafe-swiftshader")
 
 AT_REST = "#after[data-at-rest=true]"
 

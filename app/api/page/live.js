@@ -16,7 +16,8 @@ export class LivePicture {
   #lut = null; // the newest
   #amounts = {};
   #strength = 100;
-  #drawing = 0;
+  #frame = 0; // the one that will show what was drawn last
+  #outdated = false; // something has changed since
   #resting = 0;
 
   /** `fail(error)` is told why the picture does not follow, null when it does again. Throws without WebGL2. */
@@ -79,14 +80,21 @@ export class LivePicture {
     this.#schedule();
   }
 
+  /** Draw at once, and what comes before the screen has shown that in its next frame. */
   #schedule() {
-    this.#drawing ||= requestAnimationFrame(() => {
-      this.#drawing = 0;
-      this.#picture.setAmounts(this.#amounts, this.#strength);
-      this.#picture.draw();
-      this.after.dataset.atRest = String(!this.#resting && this.#feed.caughtUp);
-      this.after.dispatchEvent(new Event("drawn"));
+    if (this.#frame) {
+      this.#outdated = true;
+      return;
+    }
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      if (this.#outdated) this.#schedule();
     });
+    this.#outdated = false;
+    this.#picture.setAmounts(this.#amounts, this.#strength);
+    this.#picture.draw();
+    this.after.dataset.atRest = String(!this.#resting && this.#feed.caughtUp);
+    this.after.dispatchEvent(new Event("drawn"));
   }
 
   /** Draw as many pixels as are seen: a smaller picture follows faster. */

@@ -109,7 +109,7 @@ export class Picture {
     };
     if (structure) step((target) => this.#spatial.structure(picture, structure, target));
     let lut = { lut: { cube: this.#tables.get(this.#points) }, points: this.#points };
-    if (bloom || sharpen) {
+    if (this.#points && (bloom || sharpen)) {
       step((target) => this.#lookUp.draw(target, { picture, ...lut }));
       lut = { ...lut, points: 0 };
     }
