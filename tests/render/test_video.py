@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
@@ -156,7 +157,9 @@ def test_frames_keep_their_time_though_they_come_unevenly(tmp_path: Path, ending
     render_video(source, target, WARM)
     assert content(target).times == pytest.approx([time / 600 for time in times], abs=0 if ending == "mp4" else 0.0006)
     if ending == "mp4":
-        assert content(target).duration == content(source).duration
+        # MP4 counts a clip's length in the order of decoding: that of the last packet is not always the last frame's.
+        longest = max(after - before for before, after in pairwise(times)) / 600
+        assert 0 <= content(target).duration - content(source).duration <= longest
 
 
 def test_sound_lies_beside_the_pictures_of_its_time_though_an_encoder_holds_these_back(tmp_path: Path) -> None:
