@@ -209,7 +209,7 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
-    clip(tmp_path / "in.mp4", replace(USUAL, size=(320, 240), count=150))
+    clip(tmp_path / "in.mp4", replace(USUAL, size=(320, 240), count=600))
     settings = grade(tmp_path / "grade.json", {"adjust": {"structure": 40, "bloom": 40}})
     (tmp_path / "out").mkdir()
     command = [
