@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     decoding: Literal["constrained", "free"] | None = Field(
         None, description="Decode under the tool's grammar or freely; empty: as the model's manifest says."
     )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where a writing student computes.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Numbers that a writing student computes with; `auto` is bfloat16."
+    )
     threads: int = Field(
         0, ge=0, description="CPU threads for a batch of requests; 0: all cores. A lone request takes one."
     )

@@ -7,12 +7,16 @@ from app.students.store import ModelStore
 
 def load_engine(settings: Settings) -> Engine:
     """Load `settings.model` from the model store; takes seconds. Raises ModelStoreError."""
-    stored = ModelStore(settings.model_store).find(settings.model)
+    store = ModelStore(settings.model_store)
+    stored = store.find(settings.model)
     # Importing torch and transformers takes seconds: a wrong name is told before.
     import torch
 
+    from app.students.generative import GenerativeStudent, is_generative
     from app.students.hf import HFStudent
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    if is_generative(stored.manifest):
+        return GenerativeStudent(stored, store, settings.decoding, settings.device, settings.dtype)
     return HFStudent(stored, settings.decoding)

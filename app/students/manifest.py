@@ -24,7 +24,15 @@ class SlotThresholds(BaseModel):
 
 
 class Manifest(BaseModel):
-    """One version of one student. `files` maps every file that is loaded to its SHA-256."""
+    """One version of one student.
+
+    Attributes:
+        prompt: how it is asked: ``slots`` (one pass over all values, as recolor-mini), or as a writing student's
+            tokenizer wants it, ``plain`` or ``chat``.
+        base: the student ``name@version`` in the same store whose weights this adapter belongs to.
+        gpu_memory_gib: what a GPU must have for it; 0 where it needs none.
+        files: the SHA-256 of every file that is loaded.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,7 +41,10 @@ class Manifest(BaseModel):
     architecture: str
     codec: str
     decoding: Literal["constrained", "free"]
-    thresholds: SlotThresholds
+    thresholds: SlotThresholds = SlotThresholds()
+    prompt: Literal["slots", "plain", "chat"] = "slots"
+    base: str | None = None
+    gpu_memory_gib: float = Field(0, ge=0)
     licence: str
     base_model: str
     datasets: dict[str, Sha256]

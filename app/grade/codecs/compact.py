@@ -15,6 +15,7 @@ class CompactCodec(RowCodec):
     unused = "<unused>"
     word = re.compile(r"<[^<>]+>")
     begun = re.compile(r"<[^<>]*")
+    whole_words = True
 
     @classmethod
     def write(cls, slot: Slot, value: Value) -> str:

@@ -28,6 +28,7 @@ class LettersCodec(RowCodec):
     unused = "-"
     word = re.compile(r"[A-Za-z0]|\([^()]+\)")
     begun = re.compile(r"\([^()]*")
+    whole_words = False
 
     @classmethod
     def write(cls, slot: Slot, value: Value) -> str:

@@ -18,12 +18,14 @@ class RowCodec(ABC):
         unused: the whole text of an unused tool; the beginning of no other.
         word: matches one word.
         begun: matches a word that was cut short.
+        whole_words: whether each word is to be one token of a student's vocabulary.
     """
 
     name: str
     unused: ClassVar[str]
     word: ClassVar[re.Pattern[str]]
     begun: ClassVar[re.Pattern[str]]
+    whole_words: ClassVar[bool]
 
     @classmethod
     @abstractmethod
