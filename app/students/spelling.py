@@ -40,13 +40,14 @@ class Spelling:
     """Spells a codec's answers by a tokenizer.
 
     Attributes:
+        codec, tokenizer: what is spelled, and by what.
         alphabet: the token ids that occur in answers, the end token last.
 
     Raises ValueError where the tokenizer lacks a token; `missing` lists those to be added.
     """
 
     def __init__(self, codec: RowCodec, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._codec, self._tokenizer = codec, tokenizer
+        self.codec, self.tokenizer = codec, tokenizer
         if lacking := missing(codec, tokenizer):
             raise ValueError(f"the tokenizer lacks {len(lacking)} tokens of the codec {codec.name}, e.g. {lacking[0]}")
         if tokenizer.eos_token_id is None:
@@ -59,17 +60,17 @@ class Spelling:
 
     def ids(self, tool: str, text: str) -> list[int]:
         """An answer's tokens, the end token included. `text` is one of the codec's."""
-        words = self._codec.grammar(tool).split(text)
+        words = self.codec.grammar(tool).split(text)
         return [*(index for word in words for index in self._words[word]), self.end]
 
     def text(self, ids: Sequence[int]) -> str:
         """What the tokens say, up to the end token; nothing is repaired."""
         upto = ids[: ids.index(self.end)] if self.end in ids else ids
-        return "".join(self._surfaces.get(index) or self._tokenizer.decode([index]) for index in upto)
+        return "".join(self._surfaces.get(index) or self.tokenizer.decode([index]) for index in upto)
 
     def automaton(self) -> Automaton:
         """The grammars of all tools in one table of states."""
-        return _Builder(self).build({tool: self._codec.grammar(tool) for tool in TOOLS}, self._words)
+        return _Builder(self).build({tool: self.codec.grammar(tool) for tool in TOOLS}, self._words)
 
 
 def missing(codec: RowCodec, tokenizer: PreTrainedTokenizerBase) -> list[str]:
