@@ -3,7 +3,6 @@ models as the reference beside vLLM."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import (
@@ -32,32 +31,42 @@ LONGEST_FREE = 512
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class GenerativeStudent:
-    """One writing student from the model store, in this process.
+class WritingEngine:
+    """A network that writes its answers, in this process.
 
     A batch is decoded greedily, all its prompts together, each under the grammar of its own tool.
+
+    Raises ValueError where the codec cannot be decoded so.
     """
 
     def __init__(
-        self, stored: StoredModel, store: ModelStore, decoding: str | None, device: str = "auto", dtype: str = "auto"
+        self,
+        model: str,
+        network: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        prompter: Prompter,
+        codec: str,
+        decoding: str | None = None,
     ) -> None:
-        """Load and check a stored student. Raises ModelStoreError."""
-        manifest = stored.manifest
-        self.model, self.codec = manifest.model, CODECS[manifest.codec]
-        self.decoding: str = decoding or manifest.decoding
-        if self.decoding == "constrained" and not isinstance(self.codec, RowCodec):
-            raise ModelStoreError(
-                f"{self.model} answers in the codec '{manifest.codec}', which only vLLM decodes under a grammar; "
-                "set RECOLOR_BACKEND=vllm or RECOLOR_DECODING=free"
+        self.model, self.codec = model, CODECS[codec]
+        row = self.codec if isinstance(self.codec, RowCodec) else None
+        self.decoding: str = decoding or ("constrained" if row else "free")
+        self._prompter, self._tokenizer, self._end = prompter, tokenizer, tokenizer.eos_token_id
+        self._spelling = Spelling(row, tokenizer) if row else None
+        if self.decoding == "free":
+            self._writer: ConstrainedWriter | FreeWriter = FreeWriter(
+                _steps(network, None, LONGEST_FREE), self._end, LONGEST_FREE
             )
-        place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-        tokenizer = load_tokenizer(stored)
-        network = load_network(stored, store, DTYPES.get(dtype, torch.bfloat16)).to(place)
-        self._reader, self._writer = prompter(stored, tokenizer), self._writing(network, tokenizer)
+        elif self._spelling is None:
+            raise ValueError(f"the codec '{codec}' is decoded under a grammar by vLLM only")
+        else:
+            automaton = self._spelling.automaton()
+            steps = _steps(network, self._spelling.alphabet, automaton.longest)
+            self._writer = ConstrainedWriter(steps, self._spelling, automaton)
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
         """One answer a prompt, in order; None as its text where the intent cannot be read. Raises EngineError."""
-        read = [self._reader.ids(prompt) for prompt in prompts]
+        read = [self._prompter.ids(prompt) for prompt in prompts]
         known = [(ids, prompt.tool) for ids, prompt in zip(read, prompts, strict=True) if ids is not None]
         written: list[list[int]] = []
         if known:
@@ -70,20 +79,37 @@ class GenerativeStudent:
         return [Answer(None) if ids is None else self._answer(next(answers)) for ids in read]
 
     def _answer(self, ids: list[int]) -> Answer:
-        truncated = self.decoding == "free" and len(ids) == LONGEST_FREE and ids[-1] != self._end
-        return Answer(self._spell(ids), len(ids), truncated)
+        cut = self.decoding == "free" and len(ids) == LONGEST_FREE and ids[-1] != self._end
+        if self._spelling is not None:
+            text = self._spelling.text(ids)
+        else:
+            text = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return Answer(text, len(ids), cut)
 
-    def _writing(self, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> ConstrainedWriter | FreeWriter:
-        self._end = tokenizer.eos_token_id
-        if not isinstance(self.codec, RowCodec):
-            self._spell: Any = lambda ids: tokenizer.decode(ids, skip_special_tokens=True)
-            return FreeWriter(_steps(network, None, LONGEST_FREE), self._end, LONGEST_FREE)
-        spelling = Spelling(self.codec, tokenizer)
-        self._spell = spelling.text
-        if self.decoding == "free":
-            return FreeWriter(_steps(network, None, LONGEST_FREE), self._end, LONGEST_FREE)
-        automaton = spelling.automaton()
-        return ConstrainedWriter(_steps(network, spelling.alphabet, automaton.longest), spelling, automaton)
+
+class GenerativeStudent(WritingEngine):
+    """One writing student from the model store."""
+
+    def __init__(
+        self,
+        stored: StoredModel,
+        store: ModelStore,
+        decoding: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> None:
+        """Load and check a stored student. Raises ModelStoreError."""
+        manifest = stored.manifest
+        place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        tokenizer = load_tokenizer(stored)
+        network = load_network(stored, store, DTYPES.get(dtype, torch.bfloat16)).to(place)
+        wanted = decoding or manifest.decoding
+        try:
+            super().__init__(manifest.model, network, tokenizer, prompter(stored, tokenizer), manifest.codec, wanted)
+        except ValueError as error:
+            raise ModelStoreError(
+                f"{manifest.model}: {error}; set RECOLOR_BACKEND=vllm, or RECOLOR_DECODING=free"
+            ) from None
 
 
 def load_tokenizer(stored: StoredModel) -> PreTrainedTokenizerBase:
