@@ -14,6 +14,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     T5ForConditionalGeneration,
 )
+from transformers.utils import logging
 
 from app.grade.codecs import CODECS, RowCodec
 from app.students.causal_steps import CausalSteps
@@ -27,6 +28,8 @@ from app.students.writing import ConstrainedWriter, FreeWriter
 
 LONGEST_FREE = 512
 """Tokens after which an answer that no grammar ends is cut off: above three times the longest JSON of a tool."""
+
+logging.disable_progress_bar()  # of loading weights; it would stand in the log of the service
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
