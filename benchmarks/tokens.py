@@ -1,7 +1,7 @@
 """Tokens that an answer costs, JSON against `letters`, on the test split: ``python -m benchmarks.tokens``.
 
 Counted, not timed: all three tools of one look, the end tokens included, in a T5-like and a Llama-like vocabulary (see
-`benchmarks.vocabularies`, which flatters JSON).
+`benchmarks.vocabularies`).
 """
 
 from collections.abc import Sequence
