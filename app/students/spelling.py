@@ -1,8 +1,8 @@
 """How a codec's answers are spelled in a student's tokens, and the automaton of what may come next.
 
-A row codec's words are spelled one after the other: a word that is a token by itself is that token, any other is
-spelled by its characters. So every answer has one spelling, training and decoding agree on it, and an engine needs to
-compute only the logits of the few tokens that occur.
+A row codec's words are spelled one after the other, each by the one token that is added for it, or by its characters,
+as the codec says. So every answer has one spelling: training and decoding agree on it, an engine needs to compute only
+the logits of the few tokens that occur, and one that knows a grammar of text but these tokens alone has no choice.
 """
 
 from collections.abc import Sequence
@@ -53,8 +53,8 @@ class Spelling:
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer names no eos_token")
         vocabulary = tokenizer.get_vocab()
-        self._words = {word: [vocabulary[piece] for piece in _pieces(word, vocabulary)] for word in codec.symbols()}
-        self._surfaces = {vocabulary[piece]: piece for word in self._words for piece in _pieces(word, vocabulary)}
+        self._words = {word: [vocabulary[piece] for piece in _pieces(word, codec)] for word in codec.symbols()}
+        self._surfaces = {vocabulary[piece]: piece for word in self._words for piece in _pieces(word, codec)}
         self.end: int = tokenizer.eos_token_id
         self.alphabet = [*sorted(self._surfaces), self.end]
 
@@ -76,15 +76,12 @@ class Spelling:
 def missing(codec: RowCodec, tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """The pieces that a tokenizer must be given before it can spell the codec, in order."""
     vocabulary = tokenizer.get_vocab()
-    spelled_out = [word for word in codec.symbols() if word not in vocabulary]
-    if codec.whole_words:
-        return spelled_out
-    characters = dict.fromkeys("".join(spelled_out))
-    return [character for character in characters if character not in vocabulary]
+    pieces = dict.fromkeys(piece for word in codec.symbols() for piece in _pieces(word, codec))
+    return [piece for piece in pieces if piece not in vocabulary]
 
 
-def _pieces(word: str, vocabulary: dict[str, int]) -> Sequence[str]:
-    return [word] if word in vocabulary else word
+def _pieces(word: str, codec: RowCodec) -> Sequence[str]:
+    return [word] if codec.whole_words else word
 
 
 class _Builder:
