@@ -31,7 +31,7 @@ class Dialogue:
     """How one stored student is asked, and how its tokens are read.
 
     Attributes:
-        longest_prompt, longest_answer: in tokens, whatever is typed and answered.
+        longest_prompt: in tokens, whatever is typed.
 
     Raises ModelStoreError where the student does not write, or its tokenizer cannot spell its codec.
     """
@@ -50,7 +50,7 @@ class Dialogue:
         except ValueError as error:
             raise ModelStoreError(f"{stored.path}: {error}") from None
         self.longest_prompt = max(shortest) + MAX_TOKENS
-        self.longest_answer = self._longest()
+        self._longest = self._longest_answer()
 
     def prompt(self, prompt: Prompt) -> list[int] | None:
         """A prompt's tokens; None if the look cannot be read."""
@@ -58,16 +58,16 @@ class Dialogue:
 
     def bounds(self, tool: str) -> Bounds:
         if self.decoding == "free":
-            return Bounds(None, None, self.longest_answer)
+            return Bounds(None, None, self._longest)
         tokens = self._spelling.alphabet if self._spelling else None
-        return Bounds(self.codec.grammar(tool).regex(), tokens, self.longest_answer)
+        return Bounds(self.codec.grammar(tool).regex(), tokens, self._longest)
 
     def answer(self, ids: Sequence[int], cut: bool) -> Answer:
         """What was written. `cut` says that it was cut off."""
         text = self._spelling.text(ids) if self._spelling else self._tokenizer.decode(ids, skip_special_tokens=True)
         return Answer(text, len(ids), cut)
 
-    def _longest(self) -> int:
+    def _longest_answer(self) -> int:
         if self.decoding == "free":
             return LONGEST_FREE
         if self._spelling:

@@ -14,7 +14,6 @@ from app.students.protocol import Answer, EngineError, Prompt
 from app.students.store import ModelStore, ModelStoreError
 from app.students.vllm_options import INSTALL, engine_arguments, environment, lora_request, sampling, told
 
-
 CLOSE_SECONDS = 3.0
 """What a process of the engine gets to end by itself before it is killed."""
 

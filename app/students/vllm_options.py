@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from app.settings import Settings
 from app.students.dialogue import Bounds, Dialogue
+from app.students.generative import LONGEST_FREE
 from app.students.store import ModelStore, ModelStoreError, StoredModel, mend
 
 LOGGING = Path(__file__).with_name("vllm_logging.json")
@@ -149,7 +150,7 @@ def _dtype(settings: Settings) -> str:
 
 
 def _longest_sequence(weights: StoredModel, dialogue: Dialogue) -> int:
-    """Tokens of the longest prompt with its answer, or as many as the network has places. Raises ModelStoreError."""
+    """Tokens of the longest prompt with any answer, or as many as the network has places. Raises ModelStoreError."""
     from transformers import AutoConfig
 
     try:
@@ -160,7 +161,7 @@ def _longest_sequence(weights: StoredModel, dialogue: Dialogue) -> int:
         raise ModelStoreError(
             f"{weights.manifest.model} is an encoder-decoder; vLLM serves decoder-only students. Set RECOLOR_BACKEND=hf"
         )
-    longest = dialogue.longest_prompt + dialogue.longest_answer
+    longest = dialogue.longest_prompt + LONGEST_FREE
     return min(longest, getattr(config, "max_position_embeddings", longest))
 
 
