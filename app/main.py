@@ -15,7 +15,7 @@ from app.api.server import server as make_server
 from app.events import NO_EVENTS, Events
 from app.serving import BatchedStudent, MemoryCache, Recolorer
 from app.settings import Settings
-from app.students import Engine, ModelStoreError, load_engine
+from app.students import Engine, ModelStoreError, Student, load_engine
 from app.teacher import Teacher
 from app.telemetry import logs
 
@@ -31,8 +31,16 @@ class StartError(Exception):
 
 def build_recolorer(settings: Settings, load: Load = load_engine, events: Events = NO_EVENTS) -> Recolorer:
     """Everything that answers a request. Raises ValueError for a setting that cannot be read."""
-    student = BatchedStudent(lambda: load(settings), settings)
+    student = _student(settings, load)
     return Recolorer(student, Teacher(settings), MemoryCache(settings.cache_entries), settings, events)
+
+
+def _student(settings: Settings, load: Load) -> Student:
+    if settings.backend == "vllm":
+        from app.students.vllm import VLLMStudent
+
+        return VLLMStudent(settings)
+    return BatchedStudent(lambda: load(settings), settings)
 
 
 def build(settings: Settings, started: Started = lambda error: None, load: Load = load_engine) -> FastAPI:

@@ -30,12 +30,34 @@ class Settings(BaseSettings):
 
     model: str = Field("recolor-mini@1", description="The student that answers, name@version, from the model store.")
     model_store: Path = Field(CHECKOUT / "model_store", description="Folder of the model store.")
+    backend: Literal["auto", "hf", "vllm", "remote"] = Field(
+        "auto", description="What the student computes with; `auto` is `hf`, in this process."
+    )
     decoding: Literal["constrained", "free"] | None = Field(
         None, description="Decode under the tool's grammar or freely; empty: as the model's manifest says."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where a writing student computes.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Numbers that a writing student computes with; `auto` is bfloat16."
     )
     threads: int = Field(
         0, ge=0, description="CPU threads for a batch of requests; 0: all cores. A lone request takes one."
     )
+
+    vllm_quantization: Literal["awq", "gptq", "fp8", "bitsandbytes"] | None = Field(
+        None, description="How the weights are quantised, as vLLM names it; empty: as their configuration says."
+    )
+    vllm_tensor_parallel_size: Count = Field(1, description="GPUs that the student is spread over.")
+    vllm_gpu_memory_utilization: Fraction = Field(0.9, description="The part of a GPU's memory that vLLM takes.")
+    vllm_cpu_cache_gib: float = Field(1.0, gt=0, description="Memory of the attention's cache on a CPU.")
+    vllm_prefix_caching: bool = Field(True, description="Compute once what the prompts of a request begin with.")
+    vllm_enforce_eager: bool | None = Field(
+        None, description="Start sooner, without compiled graphs, and answer later; empty: on a CPU only."
+    )
+    vllm_speculation: Literal["ngram", "suffix"] | None = Field(
+        None, description="Guess tokens ahead from the text so far, or from earlier answers (`suffix`)."
+    )
+    vllm_speculative_tokens: Count = Field(4, description="Tokens that are guessed ahead.")
 
     deadline_seconds: Seconds = Field(8.0, description="Time one request may take.")
     student_seconds: Seconds = Field(2.5, description="The part of the deadline that the student may use.")

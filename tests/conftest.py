@@ -1,16 +1,18 @@
 """What all tests share."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from tests.students.tiny import Tiny
+    from tests.students.tiny_llama import TinyLlama
 
 # The machine may be busy: an example is never refused for the time it took.
 hypothesis.settings.register_profile("recolor", deadline=None, max_examples=30)
@@ -38,13 +40,24 @@ def program() -> Callable[[str], str]:
         folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
         path = shutil.which(name) or next(filter(None, (shutil.which(name, path=folder) for folder in folders)), None)
         if path is None:
-            missing = f"{name} is not installed"
-            if os.environ.get("RECOLOR_REQUIRE_PROGRAMS"):
-                pytest.fail(missing)
-            pytest.skip(missing)
+            _without(name)
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def vllm() -> None:
+    """For tests that need vLLM; where it is not installed, as for a program that is missing."""
+    if importlib.util.find_spec("vllm") is None:
+        _without("vllm")
+
+
+def _without(name: str) -> NoReturn:
+    missing = f"{name} is not installed"
+    if os.environ.get("RECOLOR_REQUIRE_PROGRAMS"):
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +77,11 @@ def loud(tiny: "Tiny", tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
     from tests.students.tiny import make_loud
 
     return make_loud(tiny, tmp_path_factory.mktemp("loud"))
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> "TinyLlama":
+    """A model store of tiny decoder-only students, a LoRA adapter among them."""
+    from tests.students.tiny_llama import make
+
+    return make(tmp_path_factory.mktemp("tiny-llama"))

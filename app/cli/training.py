@@ -1,64 +1,112 @@
 """`recolor train`, `recolor evaluate`: make the next student, and score it."""
 
+import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress
 
 from app.cli.console import DATASETS, Model, errors, out, progress, settings_of, write
+from app.distill.finetune.plan import FinetunePlan, Lora
+from app.grade.codecs import CODECS
 from app.students import ModelStoreError, load_engine
-from app.students.store import require_model_name
+from app.students.store import ModelStore, require_model_name
+
+if TYPE_CHECKING:
+    from app.distill.finetune.journey import Base
+
+MINI = "recolor-mini"
+EXTRA = ("alternates", "similar", "additions")
+"""Datasets that may lie beside the teacher's, by name."""
+
+Travel = Callable[[Callable[[Any], None], Callable[[str], None]], Path | None]
+"""Trains and releases, given what shows progress and what says a line; the folder of the student."""
 
 Dataset = Annotated[Path, typer.Option(help="A teacher dataset, one JSON object a line.")]
 
 
 def train(
-    name: Annotated[str, typer.Option(help="Name of the student in the model store.")] = "recolor-mini",
+    student: Annotated[
+        str,
+        typer.Option(
+            help="What to train: recolor-mini; a base model in the model store, such as flan-t5-base or "
+            "llama-2-7b-chat (`recolor models pull` brings it); or a folder with a Hugging Face model in safetensors."
+        ),
+    ] = MINI,
+    name: Annotated[
+        str, typer.Option(help="Name to release under.", show_default="recolor-mini, or the base's with -recolor")
+    ] = "",
     version: Annotated[int, typer.Option(min=1, help="Version to release; one that exists is refused.")] = 1,
     store: Annotated[
         Path | None, typer.Option(help="The model store to release into.", show_default="RECOLOR_MODEL_STORE")
     ] = None,
     data: Dataset = DATASETS / "teacher.jsonl",
     extra: Annotated[bool, typer.Option(help="Also train on the other datasets beside it.")] = True,
-    folder: Annotated[Path, typer.Option(help="State of the run; a killed run goes on from here.")] = Path(
-        "runs/train"
-    ),
-    encoder: Annotated[Path | None, typer.Option(help="BERT to start from.", show_default="all-MiniLM-L6-v2")] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 20,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="State of the run; a killed run goes on from here.", show_default="runs/train/NAME"),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=0, show_default="20 for recolor-mini, 10 for others")] = 0,
     seed: Annotated[int, typer.Option()] = 1,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")] = 0,
+    encoder: Annotated[
+        Path | None, typer.Option(help="recolor-mini: BERT to start from.", show_default="all-MiniLM-L6-v2")
+    ] = None,
+    codec: Annotated[str, typer.Option(help="Others: how answers are written: letters, compact or json.")] = "letters",
+    lora: Annotated[
+        bool | None, typer.Option(help="Others: train a LoRA, or all weights.", show_default="LoRA if decoder-only")
+    ] = None,
+    four_bit: Annotated[bool, typer.Option(help="Others: the frozen base in 4 bits (QLoRA; CUDA).")] = False,
+    adapter: Annotated[bool, typer.Option(help="Others: release the LoRA by itself, not merged.")] = False,
+    rate: Annotated[float, typer.Option(min=0, help="Others: peak learning rate.", show_default="5e-4, LoRA 2e-4")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Others: examples in a step, over all devices.")] = 96,
+    device_batch: Annotated[int, typer.Option(min=1, help="Others: examples that one device holds at once.")] = 32,
 ) -> None:
-    """Train recolor-mini on a teacher's answers, score it, and put it into the model store."""
-    from app.distill import journey as journeys
-    from app.distill.train import Plan
+    """Train a student on a teacher's answers, score it, and put it into the model store.
 
+    On several GPUs: accelerate launch -m app.cli train --student llama-2-7b-chat
+    """
+    if codec not in CODECS:
+        raise typer.BadParameter(
+            f"there is no codec '{codec}'; choose one of {', '.join(CODECS)}", param_hint="--codec"
+        )
     with errors():
+        name = name or (MINI if student == MINI else f"{Path(student).name.lower().partition('@')[0]}-recolor")
         require_model_name(f"{name}@{version}")
         store = store or settings_of().model_store
         if (store / "students" / name / str(version)).exists():
             raise ModelStoreError(f"{name}@{version} exists in {store}; choose another --version")
         _use_threads(threads)
-        journey = journeys.Journey(
-            teacher=data,
-            behaviours=DATASETS / "behaviours.jsonl",
-            encoder=_packaged_encoder() if encoder is None else _bert(encoder),
-            base_model=journeys.BASE_MODEL if encoder is None else encoder.name,
-            licence=journeys.LICENCE if encoder is None else "unknown: that of the encoder",
-            folder=folder,
+        release = Release(
+            datasets={"teacher": data} | ({role: data.with_name(f"{role}.jsonl") for role in EXTRA} if extra else {}),
+            folder=folder or Path("runs/train") / name,
             store=store,
             name=name,
             version=version,
-            command="recolor " + " ".join(sys.argv[1:]),
-            plan=Plan(epochs=epochs, seed=seed),
-            alternates=data.with_name("alternates.jsonl") if extra else None,
-            similar=data.with_name("similar.jsonl") if extra else None,
-            additions=data.with_name("additions.jsonl") if extra else None,
         )
+        if student == MINI:
+            travel = _mini(release, encoder, epochs or 20, seed)
+        else:
+            base = _base(ModelStore(store), student)
+            lora = _decoder_only(base.folder) if lora is None else lora
+            plan = FinetunePlan(
+                codec=codec,
+                epochs=epochs or 10,
+                batch=batch,
+                device_batch=device_batch,
+                rate=rate or (2e-4 if lora else 5e-4),
+                lora=Lora(four_bit=four_bit) if lora else None,
+                seed=seed,
+            )
+            travel = _finetuning(release, base, plan, "adapter" if adapter else "merged")
         with progress() as shown:
-            path = journeys.travel(journey, _training_report(shown), shown.console.print)
-    out.print(f"released {path}")
+            path = travel(_training_report(shown), shown.console.print)
+    if path is not None:
+        out.print(f"released {path}")
 
 
 def evaluate(
@@ -99,6 +147,85 @@ def evaluate(
             found = evaluation.evaluate(engine, rows, lambda done: shown.update(task, completed=done))
         out.print(evaluation.table(found))
         write(as_json, found.plain())
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What every training has in common."""
+
+    datasets: dict[str, Path]
+    folder: Path
+    store: Path
+    name: str
+    version: int
+
+    @property
+    def command(self) -> str:
+        """For the manifest."""
+        return "recolor " + " ".join(sys.argv[1:])
+
+
+def _mini(release: Release, encoder: Path | None, epochs: int, seed: int) -> Travel:
+    from app.distill import journey as journeys
+    from app.distill.train import Plan
+
+    data = release.datasets
+    journey = journeys.Journey(
+        teacher=data["teacher"],
+        behaviours=DATASETS / "behaviours.jsonl",
+        encoder=_packaged_encoder() if encoder is None else _bert(encoder),
+        base_model=journeys.BASE_MODEL if encoder is None else encoder.name,
+        licence=journeys.LICENCE if encoder is None else "unknown: that of the encoder",
+        folder=release.folder,
+        store=release.store,
+        name=release.name,
+        version=release.version,
+        command=release.command,
+        plan=Plan(epochs=epochs, seed=seed),
+        alternates=data.get("alternates"),
+        similar=data.get("similar"),
+        additions=data.get("additions"),
+    )
+    return lambda report, say: journeys.travel(journey, report, say)
+
+
+def _finetuning(release: Release, base: "Base", plan: FinetunePlan, export: Literal["merged", "adapter"]) -> Travel:
+    from app.distill.finetune import journey as journeys
+
+    journey = journeys.FinetuneJourney(
+        base=base,
+        datasets=release.datasets,
+        behaviours=DATASETS / "behaviours.jsonl",
+        folder=release.folder,
+        store=release.store,
+        name=release.name,
+        version=release.version,
+        command=release.command,
+        plan=plan,
+        export=export,
+    )
+    return lambda report, say: journeys.travel(journey, report, say)
+
+
+def _base(store: ModelStore, student: str) -> "Base":
+    """What to start from: a folder, or an entry of the model store. Raises ModelStoreError."""
+    from app.distill.finetune.journey import Base
+
+    folder = Path(student)
+    if (folder / "config.json").is_file():
+        return Base(folder, folder.resolve().name, "unknown: that of the base model")
+    stored = store.newest(student)
+    stored.verify()
+    manifest = stored.manifest
+    return Base(stored.path, manifest.base_model, manifest.licence, manifest.model)
+
+
+def _decoder_only(folder: Path) -> bool:
+    """Raises ModelStoreError."""
+    try:
+        return not json.loads((folder / "config.json").read_text(encoding="utf-8")).get("is_encoder_decoder", False)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelStoreError(f"{folder / 'config.json'} cannot be read: {error}") from None
 
 
 def _training_report(progress: Progress) -> Any:

@@ -43,6 +43,33 @@ the training intents do, and answers an unknown name with a guess.
 """
 
 
+def writer_card(manifest: Manifest, scores: dict[str, Any]) -> str:
+    """The card of a student that writes its answers; `scores` as for `model_card`."""
+    test, free, behaviours = scores["test"], scores["free"], scores["behaviours"]
+    training = manifest.training
+    adapter = f" A LoRA adapter on {manifest.base}." if manifest.base else ""
+    return f"""# {manifest.model}
+
+{manifest.base_model}, fine-tuned to answer a look in the user's words with the settings of {len(TOOLS)} editing tools
+(`{manifest.architecture}`, codec `{manifest.codec}`, prompt `{manifest.prompt}`).{adapter}
+
+- **Licence:** {manifest.licence}.
+- **Data:** {_datasets(manifest)}: settings that a
+  large language model chose under the project's own guide. No user data.
+- **Trained by:** `{training["command"]}` ({training["examples"]} examples, {training["validation"]} intents
+  held out for validation; {training["best"]}). Loss and score, epoch by epoch: `training.png`.
+
+## Scores on the test split
+
+{_table(test)}
+
+"r3" and "r5" are rows of popularity at least 3 and 4, which stands in for calls. Valid answers:
+{test["validity"]:.1%} ({test["decoding"]}), {free["validity"]:.1%} free. Tokens an answer, all tools:
+{test["tokens"]:.1f}. Behaviours passed: {behaviours["passed"]} of {behaviours["total"]}. Weakest domains:
+{_weakest(test["domains"])}.
+"""
+
+
 def _table(test: dict[str, Any]) -> str:
     header = "| rows | n | " + " | ".join(f"{tool} sel. / qual. / final" for tool in TOOLS) + " | overall |"
     lines = [header, "|" + "---|" * (len(TOOLS) + 3)]

@@ -1,10 +1,11 @@
 """Put a trained student into the model store: weights, tokenizers, manifest with hashes, model card."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from transformers import EncoderDecoderModel, PreTrainedTokenizerFast
 
@@ -38,10 +39,8 @@ def draft(
     facts: Release,
 ) -> Path:
     """Write a new version where it can be read and scored, but not yet found. Raises ModelStoreError if it exists."""
-    path = store / "students" / DRAFTS / facts.name / str(facts.version)
-    _require_new(_target(path))
-    shutil.rmtree(path, ignore_errors=True)
-    (path / ANSWERS).mkdir(parents=True)
+    path = _new_draft(store, facts.name, facts.version)
+    (path / ANSWERS).mkdir()
     save_network(network, path)
     reader.save_pretrained(path)
     answers.save_pretrained(path / ANSWERS)
@@ -52,6 +51,48 @@ def draft(
         codec="compact",
         decoding="constrained",
         thresholds=facts.thresholds,
+        licence=facts.licence,
+        base_model=facts.base_model,
+        datasets={name: sha256(file) for name, file in facts.datasets.items()},
+        training=facts.training,
+        scores={},
+        files=_hashes(path),
+    )
+    write(path, manifest)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class WriterRelease:
+    """What the release of a writing student states about itself; as `Release`, and how it is asked and answers."""
+
+    name: str
+    version: int
+    licence: str
+    base_model: str
+    datasets: dict[str, Path]
+    training: dict[str, Any]
+    codec: str
+    decoding: Literal["constrained", "free"]
+    prompt: Literal["plain", "chat"]
+    base: str | None = None
+
+
+def draft_writer(store: Path, facts: WriterRelease, write_files: Callable[[Path], str]) -> Path:
+    """As `draft`, for a writing student: `write_files` fills a folder and returns the architecture."""
+    path = _new_draft(store, facts.name, facts.version)
+    architecture = write_files(path)
+    size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
+    manifest = Manifest(
+        name=facts.name,
+        version=facts.version,
+        architecture=architecture,
+        codec=facts.codec,
+        decoding=facts.decoding,
+        prompt=facts.prompt,
+        base=facts.base,
+        # In 16 bits, half of what is stored; half of that again for activations and the cache.
+        gpu_memory_gib=round(0.75 * size / 2**30, 1),
         licence=facts.licence,
         base_model=facts.base_model,
         datasets={name: sha256(file) for name, file in facts.datasets.items()},
@@ -80,6 +121,15 @@ def add_scores(student: Path, scores: dict[str, Any], card: str) -> None:
     manifest = read(student).manifest
     (student / CARD).write_text(card, encoding="utf-8")
     write(student, manifest.model_copy(update={"scores": scores}))
+
+
+def _new_draft(store: Path, name: str, version: int) -> Path:
+    """An empty folder to write a version into. Raises ModelStoreError if the version exists."""
+    path = store / "students" / DRAFTS / name / str(version)
+    _require_new(_target(path))
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
 
 
 def _target(path: Path) -> Path:

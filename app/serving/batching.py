@@ -15,13 +15,13 @@ from app.serving.engine_thread import EngineThread
 from app.serving.prompt_queue import Call, PromptQueue
 from app.settings import Settings
 from app.students import Engine, EngineError, Generation, Prompt
+from app.students.life import load_anew
 from app.telemetry.logs import log_failure
 from app.telemetry.metrics import BATCH_SIZE, ENGINE_READY, GENERATED_TOKENS, STAGE_DURATION
 
 log = structlog.get_logger(__name__)
 
 FAILURES_UNTIL_DEAD = 3
-LONGEST_PAUSE_SECONDS = 60.0
 
 
 class BatchedStudent:
@@ -98,7 +98,7 @@ class BatchedStudent:
                 self._set_ready(False)
                 self._queue.fail("the student died")
                 thread.stop()
-                thread = await self._load_anew()
+                thread = await load_anew(self._load, self.model, self._restart_seconds)
         finally:
             thread.stop()
 
@@ -144,17 +144,6 @@ class BatchedStudent:
         self.model, self.codec, self.decoding = engine.model, engine.codec, engine.decoding
         self._set_ready(True)
         return thread
-
-    async def _load_anew(self) -> EngineThread:
-        pause = self._restart_seconds
-        while True:
-            log.warning("the student is dead and will be loaded anew", seconds=pause, model=self.model)
-            await asyncio.sleep(pause)
-            try:
-                return await self._load()
-            except Exception as error:  # noqa: BLE001 - whatever loading fails of, it is tried again
-                log_failure(log, "loading the student anew failed", error, model=self.model)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _set_ready(self, ready: bool) -> None:
         self._ready = ready

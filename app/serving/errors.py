@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 
+from app.students import Overloaded
 
-class Overloaded(RuntimeError):  # noqa: N818 - said as a caller says it
-    """Too many prompts wait for the student."""
-
-    def __init__(self, retry_after: int = 1) -> None:
-        self.retry_after = retry_after
-        super().__init__("too many requests are waiting")
+__all__ = ["Overloaded", "Unavailable"]
 
 
-class Unavailable(RuntimeError):  # noqa: N818
+class Unavailable(RuntimeError):  # noqa: N818 - said as a caller says it
     """No requested tool could be answered, for reasons that pass; `failed` has each tool's reason."""
 
     def __init__(self, failed: Mapping[str, str], retry_after: int = 5) -> None:

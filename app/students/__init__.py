@@ -1,7 +1,17 @@
 """Students: inference engines behind one small protocol, and the store they are loaded from."""
 
 from app.students.load import load_engine
-from app.students.protocol import Answer, Engine, EngineError, Generation, Prompt, Student
+from app.students.protocol import Answer, Engine, EngineError, Generation, Overloaded, Prompt, Student
 from app.students.store import ModelStoreError
 
-__all__ = ["Answer", "Engine", "EngineError", "Generation", "ModelStoreError", "Prompt", "Student", "load_engine"]
+__all__ = [
+    "Answer",
+    "Engine",
+    "EngineError",
+    "Generation",
+    "ModelStoreError",
+    "Overloaded",
+    "Prompt",
+    "Student",
+    "load_engine",
+]

@@ -24,18 +24,33 @@ class SlotThresholds(BaseModel):
 
 
 class Manifest(BaseModel):
-    """One version of one student. `files` maps every file that is loaded to its SHA-256."""
+    """One version of one student.
+
+    Attributes:
+        role: a ``base`` is a model to train from; it has no codec and answers nothing.
+        base_model, revision: what it was made from, and the commit at the Hugging Face hub where there is one.
+        prompt: how it is asked: ``slots`` (one pass over all values, as recolor-mini), or as a writing student's
+            tokenizer wants it, ``plain`` or ``chat``.
+        base: the student ``name@version`` in the same store whose weights this adapter belongs to.
+        gpu_memory_gib: what a GPU must have for it; 0 where it needs none.
+        files: the SHA-256 of every file that is loaded.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     version: int = Field(ge=1)
+    role: Literal["student", "base"] = "student"
     architecture: str
     codec: str
     decoding: Literal["constrained", "free"]
-    thresholds: SlotThresholds
+    thresholds: SlotThresholds = SlotThresholds()
+    prompt: Literal["slots", "plain", "chat"] = "slots"
+    base: str | None = None
+    gpu_memory_gib: float = Field(0, ge=0)
     licence: str
     base_model: str
+    revision: str = ""
     datasets: dict[str, Sha256]
     training: dict[str, Any]
     scores: dict[str, Any]

@@ -40,6 +40,14 @@ class EngineError(RuntimeError):
     """The student could not run at all; nothing is known about any of its prompts."""
 
 
+class Overloaded(RuntimeError):  # noqa: N818 - said as a caller says it
+    """Too many prompts wait for the student; the caller may come back after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int = 1) -> None:
+        self.retry_after = retry_after
+        super().__init__("too many requests are waiting")
+
+
 class Engine(Protocol):
     """A student that answers a batch at a time, on the caller's thread."""
 
@@ -69,7 +77,7 @@ class Student(Protocol):
         ...
 
     async def generate(self, prompts: Sequence[Prompt]) -> Generation:
-        """Answer each prompt. Raises EngineError; a cancelled call stops costing."""
+        """Answer each prompt. Raises EngineError, Overloaded; a cancelled call stops costing."""
         ...
 
     async def close(self) -> None: ...

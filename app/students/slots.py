@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from app.grade import TOOLS
 from app.grade.codecs import CompactCodec
-from app.grade.codecs.compact import UNUSED, symbol
+from app.grade.codecs.compact import symbol
 
 
 def query_token(tool: str, slot: str) -> str:
@@ -62,6 +62,6 @@ class SlotTable:
                 allowed[row, ids[symbol(value)]] = True
                 numbers[row, ids[symbol(value)]] = 0 if isinstance(value, str) else value
         for own in tools.values():
-            allowed[own.start, ids[UNUSED]] = True
+            allowed[own.start, ids[CompactCodec.unused]] = True
         scale = torch.tensor([0.0 if slot.options else float(slot.scale) for _, slot in slots])
-        return cls(queries, allowed, numbers, scale, tools, ids[UNUSED])
+        return cls(queries, allowed, numbers, scale, tools, ids[CompactCodec.unused])

@@ -55,6 +55,18 @@ class ModelStore:
             raise ModelStoreError(f"there is no student {model} in {self.students} (there: {known})")
         return read(path)
 
+    def newest(self, model: str) -> StoredModel:
+        """``name@version``, or the newest version of ``name``. Raises ModelStoreError."""
+        if "@" in model:
+            return self.find(model)
+        versions = [stored for stored in self if stored.manifest.name == model]
+        if not versions:
+            raise ModelStoreError(
+                f"there is no {model} in {self.students}; `recolor models pull` brings one from the Hugging Face hub, "
+                "`recolor models add` takes one from a folder"
+            )
+        return versions[-1]
+
     def __iter__(self) -> Iterator[StoredModel]:
         """Every student, by name and version. Raises ModelStoreError at one whose manifest cannot be read."""
         found = [file.parent for file in self.students.glob(f"*/*/{MANIFEST}") if file.parent.name.isdecimal()]

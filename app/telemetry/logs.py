@@ -36,21 +36,24 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _without_colour,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
+    handler.setFormatter(formatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(LEVELS[level], logging.WARNING))
     logging.getLogger("app").setLevel(LEVELS[level])
     logging.captureWarnings(True)
+
+
+def formatter() -> logging.Formatter:
+    """Renders what libraries log as JSON. Processes that a library spawns name it in their own configuration."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_colour,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
 
 
 def log_failure(log: Any, event: str, error: BaseException, **facts: object) -> None:

@@ -1,16 +1,21 @@
 import json
+import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.grade import TOOLS, Grade, Slot, tool_model
+from app.grade import TOOLS, Adjust, Filter, Grade, Slot, tool_model
 from app.grade.codecs import CODECS, Codec, DecodeError, JsonCodec
 from app.grade.tools import Value
 from tests.grade.strategies import answers, canonical, edited, grades, settings
 
-JSON, COMPACT = CODECS["json"], CODECS["compact"]
-ALPHABET = {"json": '{}[]:," -+.0123456789eEtruefalsnNI_', "compact": "<>- 0123456789٢unsedo_"}
+JSON, COMPACT, LETTERS = CODECS["json"], CODECS["compact"], CODECS["letters"]
+ALPHABET = {
+    "json": '{}[]:," -+.0123456789eEtruefalsnNI_',
+    "compact": "<>- 0123456789٢unsedo_",
+    "letters": "()- 0123456789٢ABTUabtu_",
+}
 
 each_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 each_tool = pytest.mark.parametrize("tool", TOOLS)
@@ -23,15 +28,24 @@ def is_written(codec: Codec, tool: str, text: str) -> bool:
         if isinstance(codec, JsonCodec):
             read = model.parse(json.loads(text))
         else:
-            words = zip(model.slots(), text[1:-1].split("><"), strict=True)
-            read = model.from_flat(tuple(_value(slot, word) for slot, word in words))
+            words = text[1:-1].split("><") if codec is COMPACT else re.findall(r"\([^()]*\)|.", text, re.DOTALL)
+            pairs = zip(model.slots(), words, strict=True)
+            read = model.from_flat(tuple(_value(codec, slot, word) for slot, word in pairs))
     except (ValueError, RecursionError):
         return text == codec.encode(tool, None)
     return text in {codec.encode(tool, None), codec.encode(tool, read)}
 
 
-def _value(slot: Slot, word: str) -> Value:
-    return word if slot.options else int(word)
+def _value(codec: Codec, slot: Slot, word: str) -> Value:
+    if codec is COMPACT:
+        return word if slot.options else int(word)
+    if slot.options:
+        return slot.options["ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh".index(word)]
+    if word in "ABCDEFGHIJKLMNOPQRST":
+        return 5 * (ord(word) - ord("A") + 1)
+    if word in "abcdefghijklmnopqrst":
+        return -5 * (ord(word) - ord("a") + 1)
+    return int(word.strip("()"))
 
 
 def reason(codec: Codec, tool: str, text: str) -> str | None:
@@ -213,6 +227,46 @@ def test_minus_zero_is_zero_in_json() -> None:
 )
 def test_what_is_no_row_of_values_is_refused_by_the_compact_codec(text: str, why: str) -> None:
     assert reason(COMPACT, "filter", text) == why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "truncated"),
+        ("D", "truncated"),
+        ("D(", "truncated"),
+        ("D(4", "truncated"),
+        ("DH(", "schema"),
+        ("DHH", "schema"),
+        ("DH ", "schema"),
+        ("D H", "schema"),
+        ("D40", "schema"),
+        ("D(101)", "schema"),
+        ("D(40)", "schema"),
+        ("D(0)", "schema"),
+        ("D(-3)", "schema"),
+        ("D(+3)", "schema"),
+        ("D(03)", "schema"),
+        ("D(1٢)", "schema"),
+        ("D((3))", "schema"),
+        ("D(" + "9" * 5000 + ")", "schema"),
+        ("DU", "schema"),
+        ("D-", "schema"),
+        ("zH", "schema"),
+        ("(3)H", "schema"),
+        ("--", "schema"),
+        ("-\n", "schema"),
+        ("{}", "schema"),
+    ],
+)
+def test_what_is_no_row_of_values_is_refused_by_the_letters_codec(text: str, why: str) -> None:
+    assert reason(LETTERS, "filter", text) == why
+
+
+def test_the_letters_codec_spends_one_character_on_a_multiple_of_five() -> None:
+    assert LETTERS.encode("adjust", Adjust(contrast=10, saturation=-100, tint=17, hue=180)) == "0B000t00(17)0(180)000"
+    assert LETTERS.encode("filter", Filter(name="lovely_day", intensity=100)) == "BT"
+    assert LETTERS.encode("filter", None) == "-"
 
 
 def test_an_unreadable_answer_names_what_is_wrong() -> None:

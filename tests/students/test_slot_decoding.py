@@ -10,7 +10,7 @@ from torch import Tensor
 
 from app.grade import TOOLS, Grade
 from app.grade.codecs import CompactCodec, DecodeError
-from app.grade.codecs.compact import UNUSED, symbol
+from app.grade.codecs.compact import symbol
 from app.students import mini
 from app.students.manifest import SlotThresholds
 from app.students.slot_decoding import GRID, SlotDecoder, on_grid
@@ -43,7 +43,7 @@ def sure_of(grade: Grade, but: Chances | None = None) -> Tensor:
         own = [path for path in ROWS if path.startswith(f"{tool}.")]
         chances |= {path: {symbol(value): 1} for path, value in zip(own, values, strict=True)}
         if used is None:
-            chances[own[0]] = {UNUSED: 1}
+            chances[own[0]] = {CompactCodec.unused: 1}
     logits = torch.full((1, SLOTS, VOCABULARY), IMPOSSIBLE)
     for path, tokens in (chances | (but or {})).items():
         for token, chance in tokens.items():
@@ -114,7 +114,7 @@ def test_a_used_tool_sets_at_least_one_number(found: Tensor, chosen: SlotThresho
             for slot, value in zip(TOOLS[tool].slots(), re.findall(r"<.+?>", text), strict=False)
             if not slot.options
         ]
-        assert text == UNUSED or set(numbers) != {"<0>"}
+        assert text == CompactCodec.unused or set(numbers) != {"<0>"}
 
 
 @pytest.mark.parametrize("number", ["contrast <100>", "contrast <-100>", "hue <360>", "bloom <100>"])
@@ -159,7 +159,7 @@ def test_a_sure_network_is_taken_at_its_word_up_to_the_grid(grade: Grade) -> Non
 
 @pytest.mark.parametrize(("threshold", "is_used"), [(0.55, True), (0.65, False)])
 def test_a_tool_is_used_from_its_threshold_on(threshold: float, is_used: bool) -> None:
-    found = sure_of(adjust(exposure=40), but={"adjust.exposure": {UNUSED: 0.4, "<40>": 0.6}})
+    found = sure_of(adjust(exposure=40), but={"adjust.exposure": {CompactCodec.unused: 0.4, "<40>": 0.6}})
     expected = adjust(exposure=40) if is_used else Grade()
     assert decoded(found, thresholds=SlotThresholds(used={"adjust": threshold})) == expected
 
@@ -185,7 +185,7 @@ def test_doubt_shrinks_a_number_as_far_as_the_manifest_says(shrink: float, value
 @pytest.mark.parametrize(("threshold", "is_used"), [(0.34, True), (0.36, False)])
 def test_a_preset_is_the_likeliest_and_used_if_it_is_likely_by_this_name(threshold: float, is_used: bool) -> None:
     vivid = Grade.parse({"filter": {"name": "vivid", "intensity": 40}})
-    found = sure_of(vivid, but={"filter.name": {UNUSED: 0.4, "<winter>": 0.25, "<vivid>": 0.35}})
+    found = sure_of(vivid, but={"filter.name": {CompactCodec.unused: 0.4, "<winter>": 0.25, "<vivid>": 0.35}})
     given = decoded(found, thresholds=SlotThresholds(used={"filter": threshold}))
     assert given == (vivid if is_used else Grade())
 
@@ -321,7 +321,7 @@ def test_free_decoding_writes_what_is_likeliest(grade: Grade) -> None:
     [
         ("adjust.contrast", "<vivid>"),
         ("adjust.bloom", "<-5>"),
-        ("adjust.contrast", UNUSED),
+        ("adjust.contrast", CompactCodec.unused),
         ("adjust.exposure", "<pad>"),
         ("filter.name", "<40>"),
         ("filter.intensity", "<?filter.name>"),

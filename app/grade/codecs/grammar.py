@@ -7,6 +7,8 @@ single option is fixed text, on which no forward pass need be spent.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.grade.codecs.regex import alternatives
+
 Choice = tuple[str, ...]
 
 
@@ -35,3 +37,13 @@ class Grammar:
         options = list(self.split(text))
         complete = bool(options) and (len(options) == len(self.choices) or options[-1] in self.final)
         return complete and sum(map(len, options)) == len(text)
+
+    def regex(self) -> str:
+        """A regular expression that matches whole answers and nothing else."""
+        rest = ""
+        for choice in reversed(self.choices):
+            ends = [option for option in choice if option in self.final]
+            going_on = [option for option in choice if option not in self.final]
+            written = alternatives(going_on) + rest if going_on else ""
+            rest = f"(?:{alternatives(ends)}|{written})" if ends and going_on else written or alternatives(ends)
+        return rest

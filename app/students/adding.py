@@ -1,0 +1,167 @@
+"""New entries of the model store: models from a folder or from the Hugging Face hub, checked and written whole.
+
+What is brought in is a base model to train from, unless its folder has our manifest: then it is a student. Only weights
+in safetensors are taken.
+"""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.students.manifest import Manifest
+from app.students.store import (
+    MANIFEST,
+    ModelStore,
+    ModelStoreError,
+    StoredModel,
+    read,
+    require_model_name,
+    sha256,
+    write,
+)
+
+TAKEN = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.jinja", "*.txt", "LICENSE*", "NOTICE*")
+"""Files of a model's folder that are taken; pickled weights are not among them."""
+DRAFTS = ".drafts"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a base model comes from: its `name` there, its `licence`, and the `revision` (a commit) if it has one."""
+
+    name: str
+    licence: str
+    revision: str = ""
+
+
+def add(store: ModelStore, folder: Path, model: str, licence: str) -> StoredModel:
+    """Copy a folder into the store as ``name@version``. Raises ModelStoreError."""
+    if not folder.is_dir():
+        raise ModelStoreError(f"there is no folder {folder}")
+    require_new(store, model)
+    if (folder / MANIFEST).is_file():
+        return _add_student(store, folder, model)
+    draft = new_draft(store, model)
+    for file in files_to_take(folder):
+        shutil.copy2(file, draft / file.name)
+    return publish(store, draft, model, Origin(folder.resolve().name, licence))
+
+
+def remove(store: ModelStore, model: str) -> int:
+    """Remove an entry; returns the bytes that became free. Raises ModelStoreError, also while another needs it."""
+    stored = store.find(model)
+    if needing := [other.manifest.model for other in store if other.manifest.base == model]:
+        raise ModelStoreError(f"{needing[0]} is an adapter on {model}; remove it first")
+    freed = sum(file.stat().st_size for file in stored.path.rglob("*") if file.is_file())
+    # Renamed first: what is half removed is never found.
+    doomed = new_draft(store, model)
+    doomed.rmdir()
+    stored.path.replace(doomed)
+    shutil.rmtree(doomed)
+    _tidy(doomed.parent, stored.path.parent)
+    return freed
+
+
+def require_new(store: ModelStore, model: str) -> None:
+    """Raises ModelStoreError if the entry exists, or is named wrongly."""
+    name, version = require_model_name(model)
+    if (store.students / name / version).exists():
+        raise ModelStoreError(f"{model} exists in {store.students}; choose another version")
+
+
+def new_draft(store: ModelStore, model: str, keep: bool = False) -> Path:
+    """A folder to write an entry into, where it is not found yet; empty unless an earlier one is kept."""
+    name, version = require_model_name(model)
+    draft = store.students / DRAFTS / name / version
+    if not keep:
+        shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True, exist_ok=True)
+    return draft
+
+
+def files_to_take(folder: Path) -> list[Path]:
+    """The files of a model's folder that are taken. Raises ModelStoreError where they make no model."""
+    files = sorted({file for pattern in TAKEN for file in folder.glob(pattern) if file.is_file()})
+    require_model({file.name for file in files}, str(folder))
+    return files
+
+
+def require_model(names: Iterable[str], where: str) -> None:
+    """Raises ModelStoreError unless files of these names make a model."""
+    names = set(names)
+    if "config.json" not in names:
+        raise ModelStoreError(f"{where} has no config.json: no model of the transformers library")
+    if not any(name.endswith(".safetensors") for name in names):
+        raise ModelStoreError(
+            f"{where} has no weights in safetensors; pickled weights (.bin, .pt) can run code and are not taken"
+        )
+
+
+def publish(store: ModelStore, draft: Path, model: str, origin: Origin) -> StoredModel:
+    """Write the manifest of a base model beside its files and put it among the others. Raises ModelStoreError."""
+    from transformers import AutoConfig
+
+    name, version = require_model_name(model)
+    try:
+        config = AutoConfig.from_pretrained(draft, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        told = " ".join(str(error).split())[:200]
+        raise ModelStoreError(f"{origin.name}: config.json cannot be used: {told}") from error
+    files = {file.relative_to(draft).as_posix(): sha256(file) for file in sorted(draft.rglob("*")) if file.is_file()}
+    weights = sum((draft / file).stat().st_size for file in files if file.endswith(".safetensors"))
+    manifest = Manifest(
+        name=name,
+        version=int(version),
+        role="base",
+        architecture=(config.architectures or [type(config).__name__])[0],
+        codec="",
+        decoding="free",
+        gpu_memory_gib=round(1.5 * weights / 2**30, 1),
+        licence=origin.licence,
+        base_model=origin.name,
+        revision=origin.revision,
+        datasets={},
+        training={},
+        scores={},
+        files=files,
+    )
+    write(draft, manifest)
+    return _move_in(store, draft, model)
+
+
+def _add_student(store: ModelStore, folder: Path, model: str) -> StoredModel:
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except ValueError as error:
+        raise ModelStoreError(f"{folder / MANIFEST} cannot be read: {' '.join(str(error).split())[:200]}") from None
+    StoredModel(folder, manifest).verify()
+    name, version = require_model_name(model)
+    draft = new_draft(store, model)
+    for listed in manifest.files:
+        target = draft / listed
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / listed, target)
+    if (folder / "README.md").is_file():
+        shutil.copy2(folder / "README.md", draft)
+    write(draft, manifest.model_copy(update={"name": name, "version": int(version)}))
+    return _move_in(store, draft, model)
+
+
+def _move_in(store: ModelStore, draft: Path, model: str) -> StoredModel:
+    require_new(store, model)
+    name, version = require_model_name(model)
+    target = store.students / name / version
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft.replace(target)
+    _tidy(draft.parent)
+    return read(target)
+
+
+def _tidy(*folders: Path) -> None:
+    """Remove folders that became empty, and the folder of drafts with its last one."""
+    for folder in folders:
+        for empty in (folder, folder.parent):
+            if empty.name != "students" and empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()

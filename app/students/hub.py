@@ -1,0 +1,128 @@
+"""Models from the Hugging Face hub: at a commit, safetensors only, resumable, compared with the hub's hashes."""
+
+import fnmatch
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from app.students.adding import TAKEN, Origin, new_draft, publish, require_model, require_new
+from app.students.store import ModelStore, ModelStoreError, StoredModel, sha256
+
+SPARE_BYTES = 1 << 30
+"""Disk space that is left free."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    name: str
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """What the hub says of a repository at a commit."""
+
+    repository: str
+    commit: str
+    licence: str
+    files: list[RemoteFile]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(file.size for file in self.files)
+
+
+def look_up(repository: str, revision: str) -> RemoteModel:
+    """Raises ModelStoreError, with what to do."""
+    with _told(repository, revision):
+        info = HfApi().model_info(repository, revision=revision, files_metadata=True)
+    files = [
+        RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else None)
+        for file in info.siblings or ()
+        if any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in TAKEN)
+    ]
+    require_model([file.name for file in files], repository)
+    card = info.card_data.to_dict() if info.card_data else {}  # type: ignore[no-untyped-call]
+    return RemoteModel(repository, info.sha or revision, str(card.get("license", "unknown: see the hub")), files)
+
+
+def pull(store: ModelStore, remote: RemoteModel, model: str) -> StoredModel:
+    """Download into the store as ``name@version``; goes on where an earlier pull of it stopped.
+
+    The library shows the progress of each file. Raises ModelStoreError.
+    """
+    require_new(store, model)
+    store.students.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(store.students).free
+    if free < remote.size + SPARE_BYTES:
+        raise ModelStoreError(
+            f"{remote.repository} has {remote.size / 1e9:.1f} GB, {store.students} has {free / 1e9:.1f} GB left; "
+            "make room, or set RECOLOR_MODEL_STORE to another disk"
+        )
+    draft = new_draft(store, model, keep=True)
+    for file in remote.files:
+        _fetch(remote, file, draft)
+    for path in draft.iterdir():
+        if path.name not in {file.name for file in remote.files}:  # the library's notes, or of another revision
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return publish(store, draft, model, Origin(remote.repository, remote.licence, remote.commit))
+
+
+def _fetch(remote: RemoteModel, file: RemoteFile, draft: Path) -> None:
+    with _told(remote.repository, remote.commit):
+        path = Path(hf_hub_download(remote.repository, file.name, revision=remote.commit, local_dir=draft))
+    if file.sha256 is not None and sha256(path) != file.sha256:
+        path.unlink()
+        raise ModelStoreError(f"{file.name} arrived damaged: its SHA-256 is not the hub's; pull again")
+
+
+class _told:  # noqa: N801 - used as a function
+    """The library's errors as ours, with what to do."""
+
+    def __init__(self, repository: str, revision: str) -> None:
+        self._repository, self._revision = repository, revision
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        name = self._repository
+        match error:
+            case None:
+                return
+            case GatedRepoError():
+                message = (
+                    f"{name} asks for its licence to be accepted first: do so at https://huggingface.co/{name}, "
+                    "then set HF_TOKEN to a token of that account"
+                )
+            case RepositoryNotFoundError():
+                message = f"the hub knows no {name}, or it is private and HF_TOKEN is not set"
+            case RevisionNotFoundError():
+                message = f"{name} has no revision {self._revision}"
+            case EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):
+                message = f"{name} lacks a file that the hub listed; pull again"
+            case HfHubHTTPError():
+                message = f"the hub refused {name}: {_short(error)}"
+            case Exception():  # each version of the library has its own errors of the network
+                message = (
+                    f"the Hugging Face hub cannot be reached for {name} ({_short(error)}); on a machine without "
+                    "network, copy the model's folder there and use `recolor models add`"
+                )
+            case _:
+                return
+        raise ModelStoreError(message) from error
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
