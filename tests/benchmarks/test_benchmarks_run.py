@@ -165,3 +165,9 @@ def test_the_picture_of_the_readme_can_be_made_anew(tmp_path: Path) -> None:
     assert (tmp_path / "picture.jpg").stat().st_size <= 250_000
     with Image.open(tmp_path / "picture.jpg") as made, Image.open(PICTURE) as committed:
         assert made.size == committed.size
+
+
+def test_render_measures_photos_and_a_lut(tmp_path: Path) -> None:
+    spreads = quick("render", tmp_path)["results"]["milliseconds"]
+    assert len(spreads) == 4
+    assert all(spread["p50"] > 0 for spread in spreads.values())
