@@ -11,8 +11,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.main import StartError
-from app.serving import Unavailable
 from app.settings import CHECKOUT, Settings
 from app.students import EngineError, ModelStoreError
 
@@ -35,13 +33,14 @@ def settings_of(**changes: Any) -> Settings:
 
 
 @contextmanager
-def errors() -> Iterator[None]:
-    """Known errors as one line, without a traceback."""
+def errors(*more: type[Exception]) -> Iterator[None]:
+    """Known errors as one line, without a traceback; `more` are those of parts that not every command imports."""
     from app.distill.dataset import DatasetError
 
+    known: tuple[type[Exception], ...] = (ModelStoreError, DatasetError, EngineError, *more)
     try:
         yield
-    except (ModelStoreError, DatasetError, EngineError, StartError, Unavailable) as error:
+    except known as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -10,9 +10,10 @@ from rich.table import Table
 
 from app.cli.console import Model, err, errors, out, settings_of
 from app.grade import TOOLS, Grade, fold
-from app.main import StartError, build_recolorer
-from app.serving import Recoloring, RecolorRequest
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.serving import Recoloring
 
 BAR = 20
 """Characters from one end of a parameter's range to the other."""
@@ -32,10 +33,13 @@ def grade(
             out.print(_bars(intent, recoloring))
 
 
-def graded(intents: list[str], model: str) -> list[Recoloring]:
+def graded(intents: list[str], model: str) -> list["Recoloring"]:
+    from app.main import StartError
+    from app.serving import Unavailable
+
     if not all(map(fold, intents)):
         raise typer.BadParameter("a look has at least one visible character", param_hint="INTENTS")
-    with errors(), err.status("loading the student"):
+    with errors(StartError, Unavailable), err.status("loading the student"):
         return asyncio.run(_recolor(settings_of(**({"model": model} if model else {})), intents))
 
 
@@ -49,8 +53,11 @@ def grade_of(look: str, model: str) -> Grade:
     return Grade.of(recoloring.tools)
 
 
-async def _recolor(settings: Settings, intents: list[str]) -> list[Recoloring]:
+async def _recolor(settings: Settings, intents: list[str]) -> list["Recoloring"]:
     """Each intent's answer by the very way that the service takes. Raises StartError, and what the service raises."""
+    from app.main import StartError, build_recolorer
+    from app.serving import RecolorRequest
+
     try:
         recolorer = build_recolorer(settings)
     except ValueError as error:
@@ -62,12 +69,12 @@ async def _recolor(settings: Settings, intents: list[str]) -> list[Recoloring]:
         await recolorer.close()
 
 
-def _plain(intent: str, recoloring: Recoloring) -> dict[str, Any]:
+def _plain(intent: str, recoloring: "Recoloring") -> dict[str, Any]:
     tools = {tool: settings and settings.model_dump() for tool, settings in recoloring.tools.items()}
     return {"intent": intent, **tools, "sources": recoloring.sources, "failed": recoloring.failed}
 
 
-def _bars(intent: str, recoloring: Recoloring) -> Table:
+def _bars(intent: str, recoloring: "Recoloring") -> Table:
     """One row a setting that is not neutral, with a bar from the neutral value."""
     view = Table(
         title=escape(intent), title_justify="left", title_style="bold", box=None, padding=(0, 2), show_header=False
