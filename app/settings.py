@@ -30,7 +30,7 @@ class Settings(BaseSettings):
 
     model: str = Field("recolor-mini@1", description="The student that answers, name@version, from the model store.")
     model_store: Path = Field(CHECKOUT / "model_store", description="Folder of the model store.")
-    backend: Literal["auto", "hf", "vllm", "remote"] = Field(
+    backend: Literal["auto", "hf", "vllm"] = Field(
         "auto", description="What the student computes with; `auto` is `hf`, in this process."
     )
     decoding: Literal["constrained", "free"] | None = Field(

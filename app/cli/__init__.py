@@ -13,7 +13,6 @@ from app.cli.models import models
 from app.cli.pictures import apply
 from app.cli.reality import reality_check
 from app.cli.training import evaluate, train
-from app.main import serve as serve_forever
 
 cli = typer.Typer(
     help="A typed look in, the settings of three editing tools out. Settings come from RECOLOR_… variables.",
@@ -28,6 +27,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="RECOLOR_PORT, or 8000")] = None,
 ) -> None:
     """Serve POST /recolor until interrupted."""
+    from app.main import serve as serve_forever  # the service takes seconds to import, which no other command needs
+
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 

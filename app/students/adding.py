@@ -4,6 +4,7 @@ What is brought in is a base model to train from, unless its folder has our mani
 in safetensors are taken.
 """
 
+import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from app.students.store import (
 TAKEN = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.jinja", "*.txt", "LICENSE*", "NOTICE*")
 """Files of a model's folder that are taken; pickled weights are not among them."""
 DRAFTS = ".drafts"
+SPARE_BYTES = 1 << 30
+"""Disk space that is left free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,11 @@ def add(store: ModelStore, folder: Path, model: str, licence: str) -> StoredMode
     require_new(store, model)
     if (folder / MANIFEST).is_file():
         return _add_student(store, folder, model)
+    files = files_to_take(folder)
+    require_room(store, sum(file.stat().st_size for file in files), str(folder))
     draft = new_draft(store, model)
-    for file in files_to_take(folder):
-        shutil.copy2(file, draft / file.name)
+    for file in files:
+        _copy(file, draft / file.name)
     return publish(store, draft, model, Origin(folder.resolve().name, licence))
 
 
@@ -68,6 +73,17 @@ def require_new(store: ModelStore, model: str) -> None:
     name, version = require_model_name(model)
     if (store.students / name / version).exists():
         raise ModelStoreError(f"{model} exists in {store.students}; choose another version")
+
+
+def require_room(store: ModelStore, size: int, what: str) -> None:
+    """Raises ModelStoreError unless so many bytes fit on the store's disk."""
+    store.students.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(store.students).free
+    if free < size + SPARE_BYTES:
+        raise ModelStoreError(
+            f"{what} has {size / 1e9:.1f} GB, {store.students} has {free / 1e9:.1f} GB left; "
+            "make room, or set RECOLOR_MODEL_STORE to another disk"
+        )
 
 
 def new_draft(store: ModelStore, model: str, keep: bool = False) -> Path:
@@ -98,15 +114,38 @@ def require_model(names: Iterable[str], where: str) -> None:
         )
 
 
+def require_whole(folder: Path) -> None:
+    """Raises ModelStoreError unless all weights are there that the folder speaks of, each file as long as it says."""
+    from safetensors import SafetensorError, safe_open
+
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            listed = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ModelStoreError(f"{index.name} is no list of weights") from None
+        if lacking := sorted(name for name in listed if not (folder / str(name)).is_file()):
+            raise ModelStoreError(f"{lacking[0]} is missing, which {index.name} lists")
+    for weights in folder.glob("*.safetensors"):
+        try:
+            with safe_open(weights, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            raise ModelStoreError(f"{weights.name} is damaged: {error}") from None
+
+
 def publish(store: ModelStore, draft: Path, model: str, origin: Origin) -> StoredModel:
     """Write the manifest of a base model beside its files and put it among the others. Raises ModelStoreError."""
     from transformers import AutoConfig
 
     name, version = require_model_name(model)
     try:
+        require_whole(draft)
         config = AutoConfig.from_pretrained(draft, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        shutil.rmtree(draft, ignore_errors=True)
+    except ModelStoreError as error:
+        shutil.rmtree(draft)
+        raise ModelStoreError(f"{origin.name}: {error}") from None
+    except Exception as error:  # whatever a wrong value leads to, deep inside
+        shutil.rmtree(draft)
         told = " ".join(str(error).split())[:200]
         raise ModelStoreError(f"{origin.name}: config.json cannot be used: {told}") from error
     files = {file.relative_to(draft).as_posix(): sha256(file) for file in sorted(draft.rglob("*")) if file.is_file()}
@@ -136,17 +175,29 @@ def _add_student(store: ModelStore, folder: Path, model: str) -> StoredModel:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except ValueError as error:
         raise ModelStoreError(f"{folder / MANIFEST} cannot be read: {' '.join(str(error).split())[:200]}") from None
-    StoredModel(folder, manifest).verify()
+    student = StoredModel(folder, manifest)
+    student.verify()
+    if manifest.base is not None and manifest.base not in {known.manifest.model for known in store}:
+        raise ModelStoreError(
+            f"{model} is an adapter on {manifest.base}, which is not in {store.students}; add it first"
+        )
+    require_room(store, student.size, str(folder))
     name, version = require_model_name(model)
     draft = new_draft(store, model)
     for listed in manifest.files:
-        target = draft / listed
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(folder / listed, target)
+        _copy(folder / listed, draft / listed)
     if (folder / "README.md").is_file():
-        shutil.copy2(folder / "README.md", draft)
+        _copy(folder / "README.md", draft / "README.md")
     write(draft, manifest.model_copy(update={"name": name, "version": int(version)}))
     return _move_in(store, draft, model)
+
+
+def _copy(file: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, target)
+    except OSError as error:
+        raise ModelStoreError(f"{file} cannot be copied to {target.parent}: {error.strerror}") from error
 
 
 def _move_in(store: ModelStore, draft: Path, model: str) -> StoredModel:

@@ -1,31 +1,29 @@
 """Models from the Hugging Face hub: at a commit, safetensors only, resumable, compared with the hub's hashes."""
 
+import errno
 import fnmatch
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.file_download import http_get
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-from app.students.adding import TAKEN, Origin, new_draft, publish, require_model, require_new
+from app.students.adding import TAKEN, Origin, new_draft, publish, require_model, require_new, require_room
 from app.students.store import ModelStore, ModelStoreError, StoredModel, sha256
-
-SPARE_BYTES = 1 << 30
-"""Disk space that is left free."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     name: str
-    size: int
+    size: int | None
     sha256: str | None
 
 
@@ -41,7 +39,7 @@ class RemoteModel:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(file.size for file in self.files)
+        return sum(file.size or 0 for file in self.files)
 
 
 def look_up(repository: str, revision: str) -> RemoteModel:
@@ -49,43 +47,53 @@ def look_up(repository: str, revision: str) -> RemoteModel:
     with _told(repository, revision):
         info = HfApi().model_info(repository, revision=revision, files_metadata=True)
     files = [
-        RemoteFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else None)
+        RemoteFile(file.rfilename, file.size, file.lfs.sha256 if file.lfs else None)
         for file in info.siblings or ()
-        if any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in TAKEN)
+        if "/" not in file.rfilename and any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in TAKEN)
     ]
     require_model([file.name for file in files], repository)
     card = info.card_data.to_dict() if info.card_data else {}  # type: ignore[no-untyped-call]
-    return RemoteModel(repository, info.sha or revision, str(card.get("license", "unknown: see the hub")), files)
+    licence = card.get("license_name" if card.get("license") == "other" else "license")
+    return RemoteModel(repository, info.sha or revision, str(licence or "unknown: see the hub"), files)
 
 
 def pull(store: ModelStore, remote: RemoteModel, model: str) -> StoredModel:
-    """Download into the store as ``name@version``; goes on where an earlier pull of it stopped.
+    """Download into the store as ``name@version``; goes on at the byte where an earlier pull of it stopped.
 
-    The library shows the progress of each file. Raises ModelStoreError.
+    The library shows the progress of each file, and mends dropped connections. Raises ModelStoreError.
     """
     require_new(store, model)
-    store.students.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(store.students).free
-    if free < remote.size + SPARE_BYTES:
-        raise ModelStoreError(
-            f"{remote.repository} has {remote.size / 1e9:.1f} GB, {store.students} has {free / 1e9:.1f} GB left; "
-            "make room, or set RECOLOR_MODEL_STORE to another disk"
-        )
+    require_room(store, remote.size, remote.repository)
     draft = new_draft(store, model, keep=True)
     for file in remote.files:
         _fetch(remote, file, draft)
     for path in draft.iterdir():
-        if path.name not in {file.name for file in remote.files}:  # the library's notes, or of another revision
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.name not in {file.name for file in remote.files}:  # of an earlier pull, at another commit
+            path.unlink()
     return publish(store, draft, model, Origin(remote.repository, remote.licence, remote.commit))
 
 
 def _fetch(remote: RemoteModel, file: RemoteFile, draft: Path) -> None:
-    with _told(remote.repository, remote.commit):
-        path = Path(hf_hub_download(remote.repository, file.name, revision=remote.commit, local_dir=draft))
-    if file.sha256 is not None and sha256(path) != file.sha256:
-        path.unlink()
+    """Download what is not there yet. `hf_hub_download` would begin every file anew: it keeps no part of one.
+
+    What has no hash to know it by is small, and begun anew here, too.
+    """
+    path, part = draft / file.name, draft / f"{file.sha256 or file.name}.part"
+    if file.sha256 and path.is_file() and sha256(path) == file.sha256:
+        return
+    with part.open("ab" if file.sha256 else "wb") as content, _told(remote.repository, remote.commit):
+        http_get(
+            hf_hub_url(remote.repository, file.name, revision=remote.commit),
+            content,
+            resume_size=content.tell(),
+            headers=build_hf_headers(),
+            expected_size=file.size,
+            displayed_filename=file.name,
+        )
+    if file.sha256 is not None and sha256(part) != file.sha256:
+        part.unlink()
         raise ModelStoreError(f"{file.name} arrived damaged: its SHA-256 is not the hub's; pull again")
+    part.replace(path)
 
 
 class _told:  # noqa: N801 - used as a function
@@ -110,10 +118,12 @@ class _told:  # noqa: N801 - used as a function
                 message = f"the hub knows no {name}, or it is private and HF_TOKEN is not set"
             case RevisionNotFoundError():
                 message = f"{name} has no revision {self._revision}"
-            case EntryNotFoundError() if not isinstance(error, LocalEntryNotFoundError):
+            case EntryNotFoundError():
                 message = f"{name} lacks a file that the hub listed; pull again"
             case HfHubHTTPError():
                 message = f"the hub refused {name}: {_short(error)}"
+            case OSError(errno=errno.ENOSPC):
+                message = f"the disk is full; make room and pull {name} again, which goes on where it stopped"
             case Exception():  # each version of the library has its own errors of the network
                 message = (
                     f"the Hugging Face hub cannot be reached for {name} ({_short(error)}); on a machine without "

@@ -1,10 +1,20 @@
 """What the model store knows of a student, written beside its weights as ``manifest.json``."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name:
+        raise ValueError(f"{name!r} names no file inside the model's folder")
+    return name
+
 
 Probability = Annotated[float, Field(gt=0, le=1)]
+FileName = Annotated[str, AfterValidator(_inside)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -54,7 +64,7 @@ class Manifest(BaseModel):
     datasets: dict[str, Sha256]
     training: dict[str, Any]
     scores: dict[str, Any]
-    files: dict[str, Sha256]
+    files: dict[FileName, Sha256]
 
     @property
     def model(self) -> str:

@@ -20,6 +20,7 @@ class Hub:
         files: by name. Weights are announced with their SHA-256, as large files are.
         gated: whether the licence must be accepted first.
         broken_after: bytes of weights after which the connection is dropped; once.
+        stalled_after: bytes of weights after which nothing more is sent; once. `stalled` is set then.
         claimed: a SHA-256 that is announced for the weights instead of theirs.
         served: names of files that were asked for, with the first byte asked for.
     """
@@ -27,11 +28,15 @@ class Hub:
     repository: str
     files: dict[str, bytes]
     licence: str = "apache-2.0"
+    licence_name: str | None = None
     gated: bool = False
     broken_after: int | None = None
+    stalled_after: int | None = None
     claimed: str | None = None
     served: list[tuple[str, int]] = field(default_factory=list)
     url: str = ""
+    stalled: threading.Event = field(default_factory=threading.Event)
+    closing: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -55,6 +60,7 @@ def serve_hub(hub: Hub) -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -84,7 +90,8 @@ def _information(hub: Hub) -> dict[str, object]:
             sha = hub.claimed or hashlib.sha256(content).hexdigest()
             entry["lfs"] = {"sha256": sha, "size": len(content), "pointerSize": 130}
         siblings.append(entry)
-    return {"id": hub.repository, "sha": COMMIT, "siblings": siblings, "cardData": {"license": hub.licence}}
+    card = {"license": hub.licence} | ({"license_name": hub.licence_name} if hub.licence_name else {})
+    return {"id": hub.repository, "sha": COMMIT, "siblings": siblings, "cardData": card}
 
 
 def _file(request: BaseHTTPRequestHandler, hub: Hub, name: str, body: bool) -> None:
@@ -96,13 +103,14 @@ def _file(request: BaseHTTPRequestHandler, hub: Hub, name: str, body: bool) -> N
         hub.served.append((name, start))
     if start:
         headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-    if body and hub.broken_after is not None and name.endswith(".safetensors"):
-        request.send_response(206 if start else 200)
-        for key, value in (headers | {"Content-Length": str(len(content) - start)}).items():
-            request.send_header(key, value)
-        request.end_headers()
-        request.wfile.write(content[start : start + hub.broken_after])
-        request.wfile.flush()
+    upto = hub.stalled_after or hub.broken_after
+    if body and upto is not None and name.endswith(".safetensors"):
+        headers["Content-Length"] = str(len(content) - start)
+        _send(request, 206 if start else 200, content[start : start + upto], headers, body)
+        if hub.stalled_after is not None:
+            hub.stalled_after = None
+            hub.stalled.set()
+            hub.closing.wait()
         hub.broken_after = None
         request.close_connection = True
         return
@@ -111,7 +119,7 @@ def _file(request: BaseHTTPRequestHandler, hub: Hub, name: str, body: bool) -> N
 
 def _send(request: BaseHTTPRequestHandler, status: int, content: bytes, headers: dict[str, str], body: bool) -> None:
     request.send_response(status)
-    for key, value in (headers | {"Content-Length": str(len(content))}).items():
+    for key, value in ({"Content-Length": str(len(content))} | headers).items():
         request.send_header(key, value)
     request.end_headers()
     if body:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-import sentencepiece
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
@@ -43,6 +43,7 @@ def _sentences() -> tuple[str, ...]:
 
 def t5_tokenizer(folder: Path) -> T5Tokenizer:
     """A SentencePiece vocabulary of the intents, which has no brace."""
+    sentencepiece = pytest.importorskip("sentencepiece", reason="sentencepiece, of the extra `train`, is not installed")
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(_sentences()),

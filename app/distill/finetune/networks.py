@@ -50,7 +50,7 @@ def with_lora(network: PreTrainedModel, lora: Lora) -> PreTrainedModel:
     from peft import LoraConfig, TaskType, get_peft_model, prepare_model_for_kbit_training
 
     if lora.four_bit:
-        network = prepare_model_for_kbit_training(network)  # type: ignore[no-untyped-call]
+        network = prepare_model_for_kbit_training(network)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
