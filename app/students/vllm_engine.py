@@ -5,14 +5,16 @@ import multiprocessing
 import threading
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.grade import TOOLS
 from app.settings import Settings
-from app.students.dialogue import Dialogue
 from app.students.protocol import Answer, EngineError, Prompt
 from app.students.store import ModelStore, ModelStoreError
 from app.students.vllm_options import INSTALL, engine_arguments, environment, lora_request, sampling, told
+
+if TYPE_CHECKING:  # torch comes with it, for which the service does not wait before it listens
+    from app.students.dialogue import Dialogue
 
 CLOSE_SECONDS = 3.0
 """What a process of the engine gets to end by itself before it is killed."""
@@ -21,7 +23,7 @@ CLOSE_SECONDS = 3.0
 class VLLMEngine:
     """An engine that runs. Belongs to one event loop."""
 
-    def __init__(self, engine: Any, dialogue: Dialogue, lora: Any) -> None:
+    def __init__(self, engine: Any, dialogue: "Dialogue", lora: Any) -> None:
         self.codec, self.decoding = dialogue.codec, dialogue.decoding
         self._engine, self._dialogue, self._lora = engine, dialogue, lora
         self._sampling = {tool: sampling(dialogue.bounds(tool)) for tool in TOOLS}
@@ -101,6 +103,8 @@ class Birth:
         store = ModelStore(self._settings.model_store)
         stored = store.find(self._settings.model)
         with environment(self._settings):
+            from app.students.dialogue import Dialogue
+
             try:
                 from vllm.engine.arg_utils import AsyncEngineArgs
                 from vllm.v1.engine.async_llm import AsyncLLM
