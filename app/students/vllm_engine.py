@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import threading
 from collections.abc import Sequence
 from itertools import count
@@ -16,6 +17,7 @@ from app.students.vllm_options import INSTALL, engine_arguments, environment, lo
 if TYPE_CHECKING:  # torch comes with it, for which the service does not wait before it listens
     from app.students.dialogue import Dialogue
 
+WARM_UP = [Prompt("golden hour", tool) for tool in TOOLS]
 CLOSE_SECONDS = 3.0
 """What a process of the engine gets to end by itself before it is killed."""
 
@@ -33,6 +35,14 @@ class VLLMEngine:
     @property
     def dead(self) -> bool:
         return self._engine is None or bool(self._engine.errored)
+
+    async def begin(self) -> None:
+        """Tie its processes to this one, and let it answer once. Raises EngineError."""
+        try:
+            await self._engine.collective_rpc("end_with", args=(os.getpid(),))
+        except Exception as error:
+            raise EngineError(f"{type(error).__name__}: {told(error)}") from error
+        await self.generate(WARM_UP)
 
     async def generate(self, prompts: Sequence[Prompt]) -> tuple[list[Answer], float]:
         """One answer a prompt, in order, and the seconds until the engine took the last of them up.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from app.settings import Settings
 from app.students.store import ModelStore, ModelStoreError, StoredModel, mend
+from app.students.vllm_worker import Tied
 
 if TYPE_CHECKING:  # torch comes with it, for which the service does not wait before it listens
     from app.students.dialogue import Bounds, Dialogue
@@ -76,6 +77,7 @@ def engine_arguments(
         "tensor_parallel_size": settings.vllm_tensor_parallel_size,
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         "disable_log_stats": False,
+        "worker_extension_cls": f"{Tied.__module__}.{Tied.__qualname__}",
         # An interrupt at the terminal reaches the engine, too; it then finishes what this process still waits for.
         "shutdown_timeout": math.ceil(settings.deadline_seconds),
     }

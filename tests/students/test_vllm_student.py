@@ -24,7 +24,7 @@ from app.students.vllm_engine import VLLMEngine
 from benchmarks.intents import examples_to_ask
 from tests.serving.helpers import eventually
 from tests.serving.teachers import absent
-from tests.students.processes import alive, engines
+from tests.students.processes import alive, engines, watches_a_process
 from tests.students.test_prompting import TYPED_CONTROLS
 from tests.students.tiny_llama import TinyLlama
 
@@ -65,7 +65,8 @@ def vllm_metric(name: str, **labels: str) -> float:
 async def test_it_starts_and_says_what_it_is(student: VLLMStudent) -> None:
     assert student.ready
     assert (student.model, student.codec.name, student.decoding) == ("tiny-llama@1", "letters", "constrained")
-    assert len(engines(os.getpid())) == 1
+    (core,) = engines(os.getpid())
+    assert watches_a_process(core), "it would outlive a service that is killed"
     assert REGISTRY.get_sample_value("recolor_engine_ready", {"model": "tiny-llama@1"}) == 1
 
 
