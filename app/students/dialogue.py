@@ -31,7 +31,7 @@ class Dialogue:
     """How one stored student is asked, and how its tokens are read.
 
     Attributes:
-        longest_prompt: in tokens, whatever is typed.
+        longest: tokens of the longest prompt with any answer.
 
     Raises ModelStoreError where the student does not write, or its tokenizer cannot spell its codec.
     """
@@ -49,8 +49,8 @@ class Dialogue:
             shortest = [len(self._prompter.ids(Prompt("a", tool)) or ()) for tool in TOOLS]
         except ValueError as error:
             raise ModelStoreError(f"{stored.path}: {error}") from None
-        self.longest_prompt = max(shortest) + MAX_TOKENS
-        self._longest = self._longest_answer()
+        self.longest = max(shortest) + MAX_TOKENS + LONGEST_FREE
+        self._longest_answer = self._count_longest_answer()
 
     def prompt(self, prompt: Prompt) -> list[int] | None:
         """A prompt's tokens; None if the look cannot be read."""
@@ -58,16 +58,16 @@ class Dialogue:
 
     def bounds(self, tool: str) -> Bounds:
         if self.decoding == "free":
-            return Bounds(None, None, self._longest)
+            return Bounds(None, None, self._longest_answer)
         tokens = self._spelling.alphabet if self._spelling else None
-        return Bounds(self.codec.grammar(tool).regex(), tokens, self._longest)
+        return Bounds(self.codec.grammar(tool).regex(), tokens, self._longest_answer)
 
     def answer(self, ids: Sequence[int], cut: bool) -> Answer:
         """What was written. `cut` says that it was cut off."""
         text = self._spelling.text(ids) if self._spelling else self._tokenizer.decode(ids, skip_special_tokens=True)
         return Answer(text, len(ids), cut)
 
-    def _longest_answer(self) -> int:
+    def _count_longest_answer(self) -> int:
         if self.decoding == "free":
             return LONGEST_FREE
         if self._spelling:

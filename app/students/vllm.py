@@ -11,12 +11,11 @@ from time import perf_counter
 
 import structlog
 
-from app.grade import TOOLS
 from app.grade.codecs import Codec
 from app.settings import Settings
 from app.students.life import load_anew
 from app.students.protocol import EngineError, Generation, Overloaded, Prompt
-from app.students.vllm_engine import Birth, VLLMEngine
+from app.students.vllm_engine import WARM_UP, Birth, VLLMEngine
 from app.telemetry.logs import log_failure
 from app.telemetry.metrics import ENGINE_READY, GENERATED_TOKENS, QUEUE_DEPTH, STAGE_DURATION
 
@@ -24,7 +23,6 @@ log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.2
 """How often the engine is looked after: only then is the death of an idle one seen."""
-_WARM_UP = [Prompt("golden hour", tool) for tool in TOOLS]
 
 
 class VLLMStudent:
@@ -121,7 +119,7 @@ class VLLMStudent:
         """Whether it answers something easy, after a call ended without an answer."""
         try:
             async with asyncio.timeout(self._stalled_seconds):
-                await engine.generate(_WARM_UP[:1])
+                await engine.generate(WARM_UP[:1])
         except (TimeoutError, EngineError) as error:
             log_failure(log, "vLLM answers nothing any longer", error, model=self.model)
             return False
@@ -130,7 +128,7 @@ class VLLMStudent:
     async def _load(self) -> VLLMEngine:
         engine = await Birth(self._settings).engine()
         try:
-            await engine.generate(_WARM_UP)
+            await engine.begin()
         except BaseException:
             await engine.close()
             raise

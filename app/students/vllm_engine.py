@@ -2,18 +2,22 @@
 
 import asyncio
 import multiprocessing
+import os
 import threading
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.grade import TOOLS
 from app.settings import Settings
-from app.students.dialogue import Dialogue
 from app.students.protocol import Answer, EngineError, Prompt
 from app.students.store import ModelStore, ModelStoreError
 from app.students.vllm_options import INSTALL, engine_arguments, environment, lora_request, sampling, told
 
+if TYPE_CHECKING:  # torch comes with it, for which the service does not wait before it listens
+    from app.students.dialogue import Dialogue
+
+WARM_UP = [Prompt("golden hour", tool) for tool in TOOLS]
 CLOSE_SECONDS = 3.0
 """What a process of the engine gets to end by itself before it is killed."""
 
@@ -21,7 +25,7 @@ CLOSE_SECONDS = 3.0
 class VLLMEngine:
     """An engine that runs. Belongs to one event loop."""
 
-    def __init__(self, engine: Any, dialogue: Dialogue, lora: Any) -> None:
+    def __init__(self, engine: Any, dialogue: "Dialogue", lora: Any) -> None:
         self.codec, self.decoding = dialogue.codec, dialogue.decoding
         self._engine, self._dialogue, self._lora = engine, dialogue, lora
         self._sampling = {tool: sampling(dialogue.bounds(tool)) for tool in TOOLS}
@@ -31,6 +35,14 @@ class VLLMEngine:
     @property
     def dead(self) -> bool:
         return self._engine is None or bool(self._engine.errored)
+
+    async def begin(self) -> None:
+        """Tie its processes to this one, and let it answer once. Raises EngineError."""
+        try:
+            await self._engine.collective_rpc("end_with", args=(os.getpid(),))
+        except Exception as error:
+            raise EngineError(f"{type(error).__name__}: {told(error)}") from error
+        await self.generate(WARM_UP)
 
     async def generate(self, prompts: Sequence[Prompt]) -> tuple[list[Answer], float]:
         """One answer a prompt, in order, and the seconds until the engine took the last of them up.
@@ -101,6 +113,8 @@ class Birth:
         store = ModelStore(self._settings.model_store)
         stored = store.find(self._settings.model)
         with environment(self._settings):
+            from app.students.dialogue import Dialogue
+
             try:
                 from vllm.engine.arg_utils import AsyncEngineArgs
                 from vllm.v1.engine.async_llm import AsyncLLM

@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from app.settings import Settings
-from app.students.dialogue import Bounds, Dialogue
-from app.students.generative import LONGEST_FREE
 from app.students.store import ModelStore, ModelStoreError, StoredModel, mend
+from app.students.vllm_worker import Tied
+
+if TYPE_CHECKING:  # torch comes with it, for which the service does not wait before it listens
+    from app.students.dialogue import Bounds, Dialogue
 
 LOGGING = Path(__file__).with_name("vllm_logging.json")
 ADAPTER_CONFIG = "adapter_config.json"
@@ -53,7 +55,9 @@ def environment(settings: Settings) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def engine_arguments(settings: Settings, stored: StoredModel, store: ModelStore, dialogue: Dialogue) -> dict[str, Any]:
+def engine_arguments(
+    settings: Settings, stored: StoredModel, store: ModelStore, dialogue: "Dialogue"
+) -> dict[str, Any]:
     """vLLM's engine arguments. Raises ModelStoreError."""
     weights = store.find(stored.manifest.base) if stored.manifest.base else stored
     weights.verify()
@@ -73,6 +77,7 @@ def engine_arguments(settings: Settings, stored: StoredModel, store: ModelStore,
         "tensor_parallel_size": settings.vllm_tensor_parallel_size,
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         "disable_log_stats": False,
+        "worker_extension_cls": f"{Tied.__module__}.{Tied.__qualname__}",
         # An interrupt at the terminal reaches the engine, too; it then finishes what this process still waits for.
         "shutdown_timeout": math.ceil(settings.deadline_seconds),
     }
@@ -87,7 +92,7 @@ def engine_arguments(settings: Settings, stored: StoredModel, store: ModelStore,
     return arguments | _place(settings)
 
 
-def sampling(bounds: Bounds) -> Any:
+def sampling(bounds: "Bounds") -> Any:
     """vLLM's sampling parameters: greedy, inside the bounds, told once at the end."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
@@ -149,7 +154,7 @@ def _dtype(settings: Settings) -> str:
     return "auto" if settings.vllm_quantization else "bfloat16"
 
 
-def _longest_sequence(weights: StoredModel, dialogue: Dialogue) -> int:
+def _longest_sequence(weights: StoredModel, dialogue: "Dialogue") -> int:
     """Tokens of the longest prompt with any answer, or as many as the network has places. Raises ModelStoreError."""
     from transformers import AutoConfig
 
@@ -161,8 +166,7 @@ def _longest_sequence(weights: StoredModel, dialogue: Dialogue) -> int:
         raise ModelStoreError(
             f"{weights.manifest.model} is an encoder-decoder; vLLM serves decoder-only students. Set RECOLOR_BACKEND=hf"
         )
-    longest = dialogue.longest_prompt + LONGEST_FREE
-    return min(longest, getattr(config, "max_position_embeddings", longest))
+    return min(dialogue.longest, getattr(config, "max_position_embeddings", dialogue.longest))
 
 
 def _room_for(adapter: StoredModel) -> int:

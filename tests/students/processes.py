@@ -27,6 +27,10 @@ def alive(pid: int) -> bool:
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
+def watches_a_process(pid: int) -> bool:
+    return "anon_inode:[pidfd]" in (os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir())
+
+
 def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
