@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
 from transformers import PreTrainedTokenizerBase
 
 from app.grade.codecs import CODECS, RowCodec
@@ -42,6 +41,8 @@ class TinyLlama:
 
 def make(store: Path) -> TinyLlama:
     """Write all of them."""
+    from peft import LoraConfig, get_peft_model
+
     made = TinyLlama(store)
     tokenizer = llama_tokenizer()
     for codec in CODECS.values():
