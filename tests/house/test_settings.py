@@ -16,7 +16,9 @@ def an_allowed_value(name: str) -> str:
 
 
 def options(annotation: Any) -> tuple[Any, ...]:
-    """The options of a Literal anywhere in a type."""
+    """The options of a Literal, or of a bool, anywhere in a type."""
+    if annotation is bool:
+        return ("true", "false")
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     return tuple(option for part in get_args(annotation) for option in options(part))
