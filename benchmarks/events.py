@@ -2,7 +2,8 @@
 
 *Latency*: cached answers, the fastest there are, over real HTTP from two services in the same run, one with an event
 log (SQLite, as by default) and one without; they take turns request by request, so that a change of the machine's speed
-meets both. *Throughput*: serves of three tools through the whole log in a process of its own, from handing over to the
+meets both. Beside it the CPU time of each service an answer, threads of the event log included, which other programs
+disturb less. *Throughput*: serves of three tools through the whole log in this process, from handing over to the
 store's commit, with no service beside it. Not covered: PostgreSQL, whose speed is the server's and the network's.
 """
 
@@ -68,11 +69,14 @@ def main(rounds: Rounds = 5, threads: Threads = THREADS, quick: Quick = False, r
         running = {name: stack.enter_context(service(threads=threads, events_url=url)) for name, url in LOGS.items()}
         connections = {name: stack.enter_context(connected(one.port)) for name, one in running.items()}
         _measure_latency(connections, asked)  # fills the caches
+        before = {name: one.cpu_seconds() for name, one in running.items()}
         for _ in rounds_of(rounds, "latency"):
             for name, found in _measure_latency(connections, asked * repeats).items():
                 samples[name].append(found)
+        answers = rounds * len(asked) * repeats
+        cpu = {name: (one.cpu_seconds() - before[name]) * 1000 / answers for name, one in running.items()}
     throughputs = [_measure_throughput(serves) for _ in rounds_of(rounds, "throughput")]
-    _report(samples, throughputs).publish(results, rounds=rounds, threads=threads, quick=quick, serves=serves)
+    _report(samples, cpu, throughputs).publish(results, rounds=rounds, threads=threads, quick=quick, serves=serves)
 
 
 def _measure_latency(connections: Mapping[str, HTTPConnection], asked: Iterable[str]) -> dict[str, list[float]]:
@@ -111,7 +115,9 @@ def _measure_throughput(serves: int) -> Throughput:
     return Throughput(1e6 * (handed_over - began) / serves, serves / (closed - began))
 
 
-def _report(samples: Mapping[str, Sequence[Sequence[float]]], throughputs: Sequence[Throughput]) -> Report:
+def _report(
+    samples: Mapping[str, Sequence[Sequence[float]]], cpu: Mapping[str, float], throughputs: Sequence[Throughput]
+) -> Report:
     spreads = {name: Spread.of(rounds) for name, rounds in samples.items()}
     added = [median(on) - median(off) for on, off in zip(*samples.values(), strict=True)]
     rates, hand_overs = ([getattr(one, field) for one in throughputs] for field in ("rate", "hand_over"))
@@ -125,8 +131,8 @@ def _report(samples: Mapping[str, Sequence[Sequence[float]]], throughputs: Seque
         [
             table(
                 "Cached answers, ms",
-                ("", *SPREAD_COLUMNS),
-                [(name, *spread.cells()) for name, spread in spreads.items()],
+                ("", *SPREAD_COLUMNS, "CPU of each"),
+                [(name, *spread.cells(), f"{cpu[name]:.2f}") for name, spread in spreads.items()],
             ),
             table(
                 "Events",
@@ -139,6 +145,7 @@ def _report(samples: Mapping[str, Sequence[Sequence[float]]], throughputs: Seque
         ],
         {
             "milliseconds": {name: asdict(spread) for name, spread in spreads.items()},
+            "cpu_milliseconds": cpu,
             "milliseconds_added": added,
             "serves_per_second": rates,
             "hand_over_microseconds": hand_overs,

@@ -39,7 +39,7 @@ RETRY_SECONDS = 1.0
 """Between tries to reach a store that failed."""
 
 CLOSE_SECONDS = 5.0
-"""What a store gets to take the last events; what it has not taken then stays on disk."""
+"""What the disk gets to take the last events, and then the store; what the store has not taken then stays on disk."""
 
 
 class EventLog:
@@ -73,7 +73,9 @@ class EventLog:
 
     def close(self) -> None:
         self._closing.set()
-        self._journal.join()
+        self._journal.join(CLOSE_SECONDS)
+        if self._journal.is_alive():
+            log.error("events are lost: the disk does not answer", events=len(self._queue))
         self._delivery.join(CLOSE_SECONDS)
         self._give_up.set()
         if waiting := self._spool.waiting:

@@ -1,9 +1,8 @@
 """An event as one line of JSON, in which form it waits on disk, and read back for the event store."""
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -51,18 +50,18 @@ class ServeRecord(_Record):
     event_id: str
     intent: str
     variant: str
-    tools: Sequence[ToolRecord]
+    tools: list[ToolRecord]
 
 
 class FeedbackRecord(_Record):
     kind: Literal["feedback"] = "feedback"
     event: FeedbackKind
-    tools: Sequence[str] | None
+    tools: list[str] | None
 
 
 Record = ServeRecord | FeedbackRecord
 
-_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+_RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 
 
 def line_of(entry: Entry) -> bytes:

@@ -51,6 +51,12 @@ class Time(TypeDecorator[datetime]):
 
 _WITH_USER = text("user_hash IS NOT NULL")
 
+
+def sqlite_time(moment: datetime) -> str:
+    """A moment in UTC as `Time` is written in SQLite."""
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 SERVED = Table(
     "served",
     METADATA,

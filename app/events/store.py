@@ -11,7 +11,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.events.database import Database
 from app.events.record import FeedbackRecord, Record, ServeRecord
-from app.events.schema import DISCARDED, EXPORTED, FEEDBACK, FORGOTTEN, PROJECTS, REMOVED, SERVED, STARTED
+from app.events.schema import (
+    DISCARDED,
+    EXPORTED,
+    FEEDBACK,
+    FORGOTTEN,
+    PROJECTS,
+    REMOVED,
+    SERVED,
+    STARTED,
+    sqlite_time,
+)
 from app.grade import TOOLS
 
 WRITE_SECONDS = 15.0
@@ -34,6 +44,7 @@ class EventStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._inserts = {table: _insert_sql(table, database.is_sqlite) for table in (SERVED, FEEDBACK)}
         self._prepared = False
 
     def prepare(self) -> str:
@@ -70,7 +81,9 @@ class EventStore:
             # In one order for all writers: two of them that wait for each other's rows would wait for ever.
             keys = [column.name for column in table.primary_key]
             rows = sorted(rows, key=lambda row: [row[key] for key in keys])
-            connection.execute(self._insert(table).on_conflict_do_nothing(), rows)
+            if self.database.is_sqlite:
+                rows = [row | {"time": sqlite_time(row["time"])} for row in rows]
+            connection.exec_driver_sql(self._inserts[table], rows)
 
     def _reach(self, connection: Connection, rows: Iterable[Row]) -> Counter[str]:
         """How many of these milestones nobody had reached, by variant."""
@@ -81,6 +94,13 @@ class EventStore:
             return Counter()
         insert = self._insert(PROJECTS).on_conflict_do_nothing().returning(PROJECTS.c.variant)
         return Counter(connection.execute(insert, [distinct[key] for key in sorted(distinct)]).scalars())
+
+
+def _insert_sql(table: Table, is_sqlite: bool) -> str:
+    """For the driver itself: by way of SQLAlchemy the service would spend twice the CPU time on its events."""
+    names = [column.name for column in table.columns]
+    values = [f":{name}" if is_sqlite else f"%({name})s" for name in names]
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join(values)}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 def _without_forgotten(connection: Connection, records: Sequence[Record]) -> Sequence[Record]:

@@ -156,7 +156,7 @@ class SelectiveAdjust(ToolSettings):
 
 
 class Filter(ToolSettings):
-    """A look-up table, blended in by its intensity in percent."""
+    """A LUT preset, laid over the picture by its intensity in percent."""
 
     model_config = ConfigDict(title="Filter")
     tool = "filter"

@@ -13,8 +13,8 @@
     Image.fromarray(apply_grade(picture, grade, strength=70)).save("graded.jpg")
     Path("look.cube").write_text(write_cube(compile_lut(grade, strength=70), "warm"))
 
-`pipeline` documents the order of all steps; `render_photo` does the same for a file's bytes, whatever its format;
-`write_xmp` and `write_profile` write a grade for Lightroom.
+`pipeline` documents the order of all steps; `render_photo` does the same for a file's bytes, whatever its format, and
+`app.render.video` for a video; `write_xmp` and `write_profile` write a grade for Lightroom.
 """
 
 from app.render.cube import write as write_cube

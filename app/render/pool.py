@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from queue import LifoQueue
 from threading import Lock
 
+import structlog
+
 from app.render.photo import PhotoLimits, RenderedPhoto
 from app.render.process import RenderJob, RenderProcess, WorkerLost
+
+log = structlog.get_logger(__name__)
 
 Render = Callable[[RenderJob], Awaitable[RenderedPhoto]]
 
@@ -92,7 +96,11 @@ class RenderPool:
         with self._starting:
             if self._closed:
                 raise WorkerLost(late=False)
-            process = RenderProcess()
+            try:
+                process = RenderProcess()
+            except OSError as error:
+                log.error("no render worker can be started", error=str(error))
+                raise WorkerLost(late=False) from error
             self._running.add(process)
         return process
 

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 START_SECONDS = 120.0
 """For loading its libraries: a second or two, unless the machine is busy with what comes first."""
 
+DYING_SECONDS = 2.0
+
 NICENESS = 10
 """Of 19: whoever waits for an answer comes first."""
 
@@ -56,13 +58,12 @@ class RenderProcess:
     """
 
     def __init__(self) -> None:
-        # Not through multiprocessing: it would load the command line and what it imports into the process, too.
-        inherited = os.environ.get("PYTHONPATH")
-        path = os.pathsep.join([str(_IMPORTED_FROM), *([inherited] if inherited else [])])
+        """Raises OSError where the machine has no room for it."""
         self._errors = TemporaryFile()  # noqa: SIM115 - as long as the process
+        # Not through multiprocessing: it would load the command line and what it imports into the process, too.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", "from app.render.worker import main; main()"],
-            env=os.environ | ONE_CORE | {"PYTHONPATH": path},
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -108,10 +109,12 @@ class RenderProcess:
 
     def end(self) -> None:
         """Leave nothing of it; where it had ended by itself, the log says how."""
-        ended_by_itself = not (self.alive or self._killed)
+        if not self._killed:
+            with suppress(subprocess.TimeoutExpired):  # its output ends a moment before it
+                self._process.wait(DYING_SECONDS)
         self._process.kill()
         code = self._process.wait()
-        if ended_by_itself:
+        if not self._killed:
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace")[-_LAST_WORDS:]
             log.error("render worker ended", code=code, said=said)
@@ -121,8 +124,11 @@ class RenderProcess:
 
     def _wait_until_ready(self) -> None:
         if not self._ready:
-            with self._killed_after(START_SECONDS):
-                self._receive()
+            try:
+                with self._killed_after(START_SECONDS):
+                    self._receive()
+            except WorkerLost as error:
+                raise WorkerLost(late=False) from error  # it is not the photo that took too long
             self._ready = True
 
     def _receive(self) -> tuple[Head, bytes]:
@@ -152,3 +158,10 @@ class RenderProcess:
             timer.join()
         if late.is_set():
             raise WorkerLost(late=True)
+
+
+def _environment() -> dict[str, str]:
+    """The same application, wherever it was started, on one core, and without its settings: keys are among them."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("RECOLOR_")}
+    path = [str(_IMPORTED_FROM), *filter(None, [own.get("PYTHONPATH")])]
+    return own | ONE_CORE | {"PYTHONPATH": os.pathsep.join(path)}

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,28 @@ def test_events_measures_both_sides_and_stores_every_serve(tmp_path: Path) -> No
     samples = {name: spread["samples"] for name, spread in written["results"]["milliseconds"].items()}
     assert samples == {"with events": 20, "without events": 20}
     assert written["results"]["serves_per_second"][0] > 0
+
+
+def test_while_rendering_compares_recolor_alone_and_beside_photos(tmp_path: Path) -> None:
+    results = quick("while_rendering", tmp_path)["results"]
+    milliseconds = results["milliseconds"]
+    for kind in ("uncached", "cached"):
+        alone, rendering = (milliseconds[f"{kind}, {when}"] for when in ("alone", "while rendering"))
+        assert results["ratios_of_p50"][kind] == [pytest.approx(rendering["p50"] / alone["p50"])]
+        assert results["ratio_of_p99"][kind] == pytest.approx(rendering["p99"] / alone["p99"])
+    assert milliseconds["photo"]["samples"] >= 1
+    for form in (".cube", "texture"):
+        assert milliseconds[f"LUT as {form}"]["samples"] == 4
+
+
+def test_page_measures_every_slider_until_its_picture_is_drawn(program: Callable[[str], str], tmp_path: Path) -> None:
+    program("chromium")
+    written = quick("page", tmp_path)
+    results = written["results"]
+    assert results["milliseconds"].keys() == results["pictures_per_second"].keys()
+    assert {spread["samples"] for spread in results["milliseconds"].values()} == {2}
+    assert min(results["pixels"]) > 100
+    assert all(target["measured"] > 0 for target in written["targets"])
 
 
 def test_a_service_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from app.grade import Grade, fold
 from app.students import Answer
 from tests.api.service import Service
 
-ARGUMENTS = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+ARGUMENTS = ("--no-sandbox", "--enable-unsafe-swiftshader")
 
 AT_REST = "#after[data-at-rest=true]"
 
@@ -68,6 +68,20 @@ def new_page(browser: Browser, service: Service, **context: Any) -> Iterator[tup
 def open_page(page: Page) -> None:
     """Go to the page and wait until its first photo is shown."""
     page.goto("/")
+    page.wait_for_selector(AT_REST)
+
+
+def start_over(page: Page) -> None:
+    """The first photo, no look, nothing wrong."""
+    if page.get_by_role("alert").is_visible():
+        page.get_by_role("button", name="Dismiss").click()
+    if page.locator("#reset").is_enabled():
+        page.locator("#reset").click()
+    first = page.locator(".sample").first
+    if first.get_attribute("aria-pressed") == "false":
+        first.click()
+        page.wait_for_selector(".sample[aria-pressed=true]")
+    page.locator("#intent").fill("")
     page.wait_for_selector(AT_REST)
 
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.api.service import Service, served
-from tests.page.browser import ARGUMENTS, Watch, new_page, open_page
+from tests.page.browser import ARGUMENTS, Watch, new_page, open_page, start_over
 
 
 # Of the package, not the session: while Playwright is started no other test could run an event loop.
@@ -24,27 +24,32 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def kept(browser: Browser, service: Service) -> Iterator[Page]:
-    """One page for all tests of a module, for those that leave nothing behind which the next would see."""
-    with new_page(browser, service, viewport={"width": 800, "height": 700}) as (opened, _):
-        open_page(opened)
-        yield opened
-
-
-@pytest.fixture
-def watched(browser: Browser, service: Service) -> Iterator[tuple[Page, Watch]]:
+def shared(browser: Browser, service: Service) -> Iterator[tuple[Page, Watch]]:
     with new_page(browser, service) as opened:
         open_page(opened[0])
         yield opened
 
 
 @pytest.fixture
-def page(watched: tuple[Page, Watch]) -> Page:
-    """The page, with its first photo."""
-    return watched[0]
+def page(shared: tuple[Page, Watch]) -> Iterator[Page]:
+    """The page with its first photo and no look; other tests of the module have had it before."""
+    page, watch = shared
+    start_over(page)
+    watch.requests.clear()
+    yield page
+    page.unroute_all()
+    page.context.set_offline(False)
 
 
 @pytest.fixture
-def watch(watched: tuple[Page, Watch]) -> Watch:
-    """What goes on in the page."""
-    return watched[1]
+def watch(page: Page, shared: tuple[Page, Watch]) -> Watch:
+    """What goes on in the page during a test."""
+    return shared[1]
+
+
+@pytest.fixture
+def fresh(browser: Browser, service: Service) -> Iterator[Page]:
+    """The page as it is when it has just been opened."""
+    with new_page(browser, service) as (opened, _):
+        open_page(opened)
+        yield opened

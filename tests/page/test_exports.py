@@ -31,8 +31,10 @@ def feedback(page: Page) -> list[Request]:
     return sent
 
 
-def told(feedback: list[Request]) -> list[tuple[str, list[str] | None]]:
-    """Events with the tools that were kept."""
+def told(page: Page, feedback: list[Request], count: int) -> list[tuple[str, list[str] | None]]:
+    """Events with the tools that were kept, when so many have been sent."""
+    while len(feedback) < count:
+        page.wait_for_timeout(20)
     return [(body["event"], body.get("tools")) for body in (request.post_data_json for request in feedback)]
 
 
@@ -55,7 +57,7 @@ def test_the_cube_is_the_look_as_a_lut(page: Page, service: Service, feedback: l
     lut = read(content(downloaded).decode())
     assert np.abs(lut.table - compile_lut(WARM, 33, 60).table).max() < 1e-5
     expect(page.locator("#note")).to_have_text("Saved. It cannot hold bloom: set that by hand.")
-    assert told(feedback) == [("exported", list(TOOLS))]
+    assert told(page, feedback, 1) == [("exported", list(TOOLS))]
 
 
 def test_the_preset_for_lightroom(page: Page, feedback: list[Request]) -> None:
@@ -63,7 +65,7 @@ def test_the_preset_for_lightroom(page: Page, feedback: list[Request]) -> None:
     downloaded = download(page, "Lightroom .xmp")
     assert downloaded.suggested_filename == "for-lightroom.xmp"
     assert b"<x:xmpmeta" in content(downloaded)
-    assert told(feedback) == [("exported", list(TOOLS))]
+    assert told(page, feedback, 1) == [("exported", list(TOOLS))]
 
 
 def test_the_picture_at_preview_size_does_not_leave_the_page(page: Page, watch: Watch) -> None:
@@ -99,7 +101,7 @@ def test_a_refused_export_is_said_and_is_no_export(page: Page, feedback: list[Re
     page.route("**/render", lambda route: route.fulfill(status=413, json=error))
     page.get_by_role("button", name="Picture full size").click()
     expect(page.get_by_role("alert")).to_contain_text("too large for this service. At most 64 MB.")
-    assert told(feedback) == []
+    assert told(page, feedback, 0) == []
 
 
 def test_the_settings_are_copied_as_json(page: Page, service: Service) -> None:
@@ -121,7 +123,7 @@ def test_thumbs_tell_what_an_answer_was_worth(page: Page, feedback: list[Request
     expect(page.locator("#note")).to_have_text("Noted as a good answer.")
     page.get_by_role("button", name="Bad answer").click()
     expect(page.locator("#note")).to_have_text("Noted as a bad answer.")
-    assert told(feedback) == [("exported", list(TOOLS)), ("discarded", None)]
+    assert told(page, feedback, 2) == [("exported", list(TOOLS)), ("discarded", None)]
     asked = watch.bodies("/recolor")[0]
     answered = page.evaluate("async () => (await import('/page/main.js')).shown.state().answer.request_id")
     assert [request.post_data_json["request_id"] for request in feedback] == [answered] * 2
@@ -133,7 +135,7 @@ def test_only_the_tools_that_stayed_as_answered_are_told_as_kept(page: Page, fee
     set_slider(page, "Contrast", 40)
     page.get_by_role("button", name="Good answer").click()
     expect(page.locator("#note")).to_have_text("Noted as a good answer.")
-    assert told(feedback) == [("exported", ["selective_adjust", "filter"])]
+    assert told(page, feedback, 1) == [("exported", ["selective_adjust", "filter"])]
 
 
 def test_settings_by_hand_are_nobodys_answer(page: Page, feedback: list[Request]) -> None:
@@ -141,7 +143,7 @@ def test_settings_by_hand_are_nobodys_answer(page: Page, feedback: list[Request]
     assert grade_of(page).adjust is not None
     download(page, "LUT .cube")
     expect(page.locator("#note")).to_have_text("Saved.")
-    assert told(feedback) == []
+    assert told(page, feedback, 0) == []
 
 
 def test_feedback_that_fails_is_said_and_disturbs_nothing(page: Page) -> None:

@@ -85,10 +85,10 @@ def test_a_photo_is_dropped(page: Page) -> None:
         ("phone.heic", "image/heic", b"\0\0\0\x18ftypheic", "cannot show HEIC photos. Save it as JPEG"),
     ],
 )
-def test_what_is_no_photo_is_said(kept: Page, name: str, kind: str, content: bytes, words: str) -> None:
-    choose(kept, name, kind, content)
-    expect(kept.get_by_role("alert")).to_contain_text(words)
-    assert before(kept).shape[0] > 100, "the photo before stays"
+def test_what_is_no_photo_is_said(page: Page, name: str, kind: str, content: bytes, words: str) -> None:
+    choose(page, name, kind, content)
+    expect(page.get_by_role("alert")).to_contain_text(words)
+    assert before(page).shape[0] > 100, "the photo before stays"
 
 
 def test_a_look_stays_when_the_photo_changes(page: Page) -> None:

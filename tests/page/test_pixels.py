@@ -42,50 +42,50 @@ def difference(page: Page, grade: Grade, strength: int = 100) -> np.ndarray[Any,
     return np.abs(after(page).astype(np.int16) - wanted)
 
 
-def test_no_look_changes_no_bit(kept: Page) -> None:
-    assert np.array_equal(after(kept), before(kept))
+def test_no_look_changes_no_bit(page: Page) -> None:
+    assert np.array_equal(after(page), before(page))
 
 
 @pytest.mark.parametrize("name", POINTWISE)
-def test_a_pointwise_grade_is_drawn_within_two_of_255(kept: Page, service: Service, name: str) -> None:
+def test_a_pointwise_grade_is_drawn_within_two_of_255(page: Page, service: Service, name: str) -> None:
     grade = Grade.parse(POINTWISE[name])
     teach(service, name, grade)
-    type_look(kept, name)
-    assert difference(kept, grade).max() <= 2
+    type_look(page, name)
+    assert difference(page, grade).max() <= 2
 
 
 @pytest.mark.parametrize("name", SPATIAL)
-def test_spatial_steps_are_drawn_as_the_renderer_does(kept: Page, service: Service, name: str) -> None:
+def test_spatial_steps_are_drawn_as_the_renderer_does(page: Page, service: Service, name: str) -> None:
     grade = Grade.parse(SPATIAL[name])
     teach(service, name, grade)
-    kept.get_by_role("button", name="An astronaut in an orange suit").click()
-    type_look(kept, name)
-    off = difference(kept, grade)
+    page.get_by_role("button", name="An astronaut in an orange suit").click()
+    type_look(page, name)
+    off = difference(page, grade)
     assert off.mean() <= 1
     assert np.percentile(off, 99.9) <= 6
 
 
-def test_a_picture_smaller_than_the_copy_for_wide_blurs_is_drawn_alike(kept: Page, service: Service) -> None:
+def test_a_picture_smaller_than_the_copy_for_wide_blurs_is_drawn_alike(page: Page, service: Service) -> None:
     grade = Grade.parse(SPATIAL["all three, and the rest"])
     teach(service, "small", grade)
     pixels = np.random.default_rng(7).integers(0, 256, (6, 9, 3), dtype=np.uint8)
     file = BytesIO()
     Image.fromarray(pixels).resize((270, 180), Image.Resampling.BICUBIC).save(file, "PNG")
-    kept.locator("#file").set_input_files({"name": "s.png", "mimeType": "image/png", "buffer": file.getvalue()})
-    wait_for_size(kept, 270, 180)
-    type_look(kept, "small")
-    off = difference(kept, grade)
+    page.locator("#file").set_input_files({"name": "s.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    wait_for_size(page, 270, 180)
+    type_look(page, "small")
+    off = difference(page, grade)
     assert off.mean() <= 1
     assert np.percentile(off, 99.9) <= 6
 
 
 @pytest.mark.parametrize("name", ["all tools", "all three, and the rest"])
-def test_the_strength_is_drawn_as_the_renderer_blends_it(kept: Page, service: Service, name: str) -> None:
+def test_the_strength_is_drawn_as_the_renderer_blends_it(page: Page, service: Service, name: str) -> None:
     grade = Grade.parse((POINTWISE | SPATIAL)[name])
     teach(service, name, grade)
-    type_look(kept, name)
-    set_slider(kept, "Strength", 45)
-    assert np.percentile(difference(kept, grade, 45), 99.9) <= 6
-    set_slider(kept, "Strength", 0)
-    assert np.array_equal(after(kept), before(kept))
-    set_slider(kept, "Strength", 100)
+    type_look(page, name)
+    set_slider(page, "Strength", 45)
+    assert np.percentile(difference(page, grade, 45), 99.9) <= 6
+    set_slider(page, "Strength", 0)
+    assert np.array_equal(after(page), before(page))
+    set_slider(page, "Strength", 100)

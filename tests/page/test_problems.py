@@ -120,11 +120,11 @@ def test_a_tool_that_failed_is_named(browser: Browser) -> None:
     ],
     ids=["503", "500", "422", "404", "proxy", "cut off"],
 )
-def test_any_refusal_is_a_sentence(kept: Page, answer: Callable[[Route], Any], words: str) -> None:
-    kept.route("**/recolor", answer)
-    ask(kept, "golden hour")
-    expect(kept.get_by_role("alert")).to_contain_text(words)
-    kept.unroute("**/recolor")
+def test_any_refusal_is_a_sentence(page: Page, answer: Callable[[Route], Any], words: str) -> None:
+    page.route("**/recolor", answer)
+    ask(page, "golden hour")
+    expect(page.get_by_role("alert")).to_contain_text(words)
+    page.unroute("**/recolor")
 
 
 def test_a_service_with_keys_asks_for_one_and_the_tab_keeps_it(browser: Browser) -> None:

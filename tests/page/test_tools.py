@@ -72,11 +72,11 @@ def test_while_a_slider_moves_one_request_is_under_way_and_the_newest_state_wins
         flying.add(str(id(request)))
         most = max(most, len(flying))
 
-    of_slider = lambda request: request.url.endswith("/lut") and "exposure" in (request.post_data or "")  # noqa: E731
+    of_slider = lambda request: request.url.endswith("/lut") and "shadows" in (request.post_data or "")  # noqa: E731
     page.on("request", lambda request: started(request) if of_slider(request) else None)
     page.on("requestfinished", lambda request: flying.discard(str(id(request))))
     page.evaluate("""() => {
-        const slider = document.getElementById("adjust-exposure");
+        const slider = document.getElementById("adjust-shadows");
         for (let value = 1; value <= 60; value++) {
             slider.value = value;
             slider.dispatchEvent(new Event("input", { bubbles: true }));
@@ -84,7 +84,7 @@ def test_while_a_slider_moves_one_request_is_under_way_and_the_newest_state_wins
         slider.dispatchEvent(new Event("change", { bubbles: true }));
     }""")
     page.wait_for_selector(AT_REST)
-    asked = [body["grade"]["adjust"]["exposure"] for body in watch.bodies("/lut") if body["grade"].get("adjust")]
+    asked = [body["grade"]["adjust"]["shadows"] for body in watch.bodies("/lut") if body["grade"].get("adjust")]
     assert most == 1
     assert len(asked) < 10
     assert asked[-1] == 60
@@ -115,7 +115,7 @@ def test_a_colour_range_changes_its_colours(page: Page) -> None:
     grade = grade_of(page)
     assert grade.selective_adjust is not None
     assert grade.selective_adjust.green.saturation == -100
-    expect(page.locator(".swatch[data-group=green] .values")).to_have_text("−100 / 0")
+    expect(page.locator(".swatch[data-group=green] .values")).to_have_text("−100/0")
     change = np.abs(after(page).astype(int) - before(page)).max(axis=2)
     photo = before(page).astype(int)
     leaves, fur = photo[..., 1] > photo[..., 2] + 60, abs(photo[..., 1] - photo[..., 2]) < 20
@@ -145,7 +145,8 @@ def test_presets_in_sight_have_thumbnails_of_the_photo_and_others_are_not_asked_
     assert "none" not in asked
 
 
-def test_undo_and_redo_by_buttons_and_keys(page: Page) -> None:
+def test_undo_and_redo_by_buttons_and_keys(fresh: Page) -> None:
+    page = fresh
     type_look(page, "to be undone")
     answered = grade_of(page)
     set_slider(page, "Contrast", 40)
@@ -177,10 +178,9 @@ def test_undo_in_the_text_field_undoes_text(page: Page) -> None:
 @pytest.mark.parametrize(
     ("key", "share"), [("ArrowRight", 52), ("ArrowLeft", 48), ("PageUp", 60), ("Home", 0), ("End", 100)]
 )
-def test_before_and_after_are_compared_by_keys(kept: Page, key: str, share: int) -> None:
-    if kept.locator("#frame[data-compared]").count() == 0:
-        type_look(kept, "to compare")
-    handle = kept.get_by_role("slider", name="Compare before and after")
+def test_before_and_after_are_compared_by_keys(page: Page, key: str, share: int) -> None:
+    type_look(page, "to compare")
+    handle = page.get_by_role("slider", name="Compare before and after")
     handle.press("Home")
     for _ in range(5):
         handle.press("PageUp")
@@ -189,13 +189,13 @@ def test_before_and_after_are_compared_by_keys(kept: Page, key: str, share: int)
     assert handle.get_attribute("aria-valuetext") == f"{share}% before, {100 - share}% after"
 
 
-def test_before_and_after_are_compared_by_mouse(kept: Page) -> None:
-    type_look(kept, "to compare")
-    box = kept.locator("#frame").bounding_box()
+def test_before_and_after_are_compared_by_mouse(page: Page) -> None:
+    type_look(page, "to compare")
+    box = page.locator("#frame").bounding_box()
     assert box
-    kept.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
-    kept.mouse.down()
-    kept.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 60, steps=4)
-    kept.mouse.up()
-    kept.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 60)
-    assert kept.get_by_role("slider", name="Compare before and after").get_attribute("aria-valuenow") == "20"
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 60, steps=4)
+    page.mouse.up()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 60)
+    assert page.get_by_role("slider", name="Compare before and after").get_attribute("aria-valuenow") == "20"

@@ -77,7 +77,7 @@ def clip(file: Path, kind: Kind = USUAL) -> Path:
             ]
         )
         for stream in sounds:
-            _encode_sound(container, stream, seconds=max(1.0, kind.count / 25))
+            _encode_sound(container, stream, seconds=kind.times[-1] / TICKS if kind.times else kind.count / 25)
         for number, picture in enumerate(pictures(kind.size, kind.count)):
             frame = _in_colour(np.ascontiguousarray(picture), kind.pixels, kind.matrix, kind.range)
             frame.pts = kind.times[number] if kind.times else number * TICKS // 25

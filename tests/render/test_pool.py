@@ -7,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +18,12 @@ from PIL import Image
 from skimage import data as samples
 
 from app.grade import Grade
-from app.render import PhotoError, PhotoLimits, PoolFull, RenderedPhoto, RenderJob, RenderPool, WorkerLost
+from app.render import PhotoError, PhotoLimits, PoolFull, RenderedPhoto, RenderJob, RenderPool, WorkerLost, worker
 from app.render import process as render_process
 from app.render.process import RenderProcess
 from app.render.worker import receive, send
 from app.settings import CHECKOUT
-from tests.render.workers import alive, has_work, memory_rank, niceness, quick_starts, workers
+from tests.render.workers import alive, environment, has_work, memory_rank, niceness, quick_starts, workers
 from tests.serving.helpers import eventually
 
 DARKER = Grade.parse({"adjust": {"exposure": -40}})
@@ -243,6 +244,44 @@ def serve() -> None:
 
     with quick_starts():
         asyncio.run(forever())
+
+
+def test_a_process_ends_itself_where_nobody_does() -> None:
+    hang = "worker._answer = lambda head, data: time.sleep(600); worker.GRACE_SECONDS = 1; worker.main()"
+    command = [sys.executable, "-c", f"import time; from app.render import worker; {hang}"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=CHECKOUT, **pipes) as hanging:
+        send(hanging.stdin, {"seconds": 0})
+        assert hanging.wait() == -signal.SIGALRM
+
+
+def test_a_photo_for_which_there_is_no_memory_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    def render_photo(*arguments: object) -> RenderedPhoto:
+        raise MemoryError
+
+    monkeypatch.setattr(worker, "render_photo", render_photo)
+    head = {"limits": asdict(LIMITS), "grade": DARKER.plain(), "strength": 100, "format": None}
+    answer, data = worker._answer(head, PHOTO.data)
+    assert (answer["refused"], data) == ("too_large", b"")
+
+
+async def test_a_process_that_the_machine_cannot_start_costs_its_photo_only(
+    pool: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.kill(await pool.ready(), signal.SIGKILL)
+    await eventually(lambda: not any(map(alive, pool.pids)))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/python")
+        with pytest.raises(WorkerLost):
+            await pool.render()
+    await pool.ready()
+
+
+async def test_a_process_knows_no_settings_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECOLOR_API_KEYS", "a-secret-key")
+    async with pool_of() as other:
+        pid = await other.ready()
+        assert b"a-secret-key" not in environment(pid)
 
 
 def test_a_process_that_cannot_start_says_why_in_the_log(

@@ -43,6 +43,11 @@ def memory_rank(pid: int) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii"))
 
 
+def environment(pid: int) -> bytes:
+    """The variables that the process was started with."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
 @contextmanager
 def quick_starts() -> Iterator[None]:
     """Processes give way a little only: on a machine that is busy otherwise, tests would wait for them for minutes."""

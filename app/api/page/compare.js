@@ -1,6 +1,8 @@
 // The line between before and after, moved by mouse, touch and keys.
 
-const STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100 };
+const STEPS = {
+  ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100,
+};
 
 /** Compares the two canvases of a frame; `share` percent from the left are before. */
 export class Compare {

@@ -18,9 +18,9 @@ out vec4 result;
 
 /** A texture that can be drawn into, of a size in pixels. */
 export class Target {
-  constructor(gl, width, height, format = gl.RGBA8, filter = gl.LINEAR) {
+  constructor(gl, width, height, format = gl.RGBA8) {
     Object.assign(this, { gl, width, height });
-    this.texture = texture(gl, gl.TEXTURE_2D, filter);
+    this.texture = texture(gl, gl.TEXTURE_2D);
     gl.texStorage2D(gl.TEXTURE_2D, 1, format, width, height);
     this.frame = gl.createFramebuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.frame);
@@ -34,15 +34,20 @@ export class Target {
 }
 
 /** An empty texture, bound: filtered, and beyond its border as at its border. */
-export function texture(gl, kind, filter = gl.LINEAR) {
+export function texture(gl, kind) {
   const made = gl.createTexture();
   gl.bindTexture(kind, made);
-  gl.texParameteri(kind, gl.TEXTURE_MIN_FILTER, filter);
-  gl.texParameteri(kind, gl.TEXTURE_MAG_FILTER, filter);
+  gl.texParameteri(kind, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
+  gl.texParameteri(kind, gl.TEXTURE_MAG_FILTER, gl.LINEAR);
   for (const axis of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) {
     gl.texParameteri(kind, axis, gl.CLAMP_TO_EDGE);
   }
   return made;
+}
+
+/** The format for numbers between 0 and 1 that 8 bits are too coarse for: with 32 bits, if they can be filtered. */
+export function fineFormat(gl) {
+  return gl.getExtension("OES_texture_float_linear") ? gl.RGBA32F : gl.RGBA16F;
 }
 
 /** A fragment shader that is drawn over the whole of a target. */

@@ -8,7 +8,7 @@
 export function readTools(schemas) {
   return Object.entries(schemas).map(([name, schema]) => {
     const properties = Object.entries(schema.properties);
-    const groups = properties.filter(([, property]) => property.$ref).map(([key, property]) => ({ name: key, title: property.title }));
+    const groups = properties.filter(([, its]) => its.$ref).map(([key, its]) => ({ name: key, title: its.title }));
     const parameters = properties.flatMap(([key, property]) => {
       if (!property.$ref) return [parameter([key], property)];
       const inner = schema.$defs[property.$ref.split("/").at(-1)];

@@ -13,11 +13,11 @@ export class LivePicture {
   #feed;
   #photo = null;
   #longest = 0; // side of what is drawn, in pixels
-  #lut = null;
-  #grade = null;
+  #lut = null; // the newest
   #amounts = {};
   #strength = 100;
-  #drawing = 0;
+  #frame = 0; // the one that will show what was drawn last
+  #outdated = false; // something has changed since
   #resting = 0;
 
   /** `fail(error)` is told why the picture does not follow, null when it does again. Throws without WebGL2. */
@@ -45,14 +45,16 @@ export class LivePicture {
 
   /** Show a grade. `settled` is whether it rests: what moves is drawn by a smaller LUT, until it does. */
   follow(grade, strength, settled) {
-    this.#grade = plainGrade(this.tools, grade);
-    this.#amounts = grade.adjust ?? {};
+    const amounts = Object.fromEntries(SPATIAL.map((name) => [name, grade.adjust?.[name] ?? 0]));
+    const redraw = strength !== this.#strength || SPATIAL.some((name) => amounts[name] !== this.#amounts[name]);
+    this.#amounts = amounts;
     this.#strength = strength;
     this.after.dataset.atRest = "false";
     clearTimeout(this.#resting);
     this.#resting = settled ? 0 : setTimeout(() => this.follow(grade, strength, true), REST_MS);
-    this.#feed.want(this.#grade, settled ? AT_REST : WHILE_MOVING);
-    this.#schedule();
+    this.#feed.want(plainGrade(this.tools, grade), settled ? AT_REST : WHILE_MOVING);
+    // Else the picture changes when the LUT is there: to draw the old one again would only make it wait.
+    if (redraw || this.#feed.caughtUp) this.#schedule();
   }
 
   /** The graded photo at the largest size that is held here, as a JPEG blob. */
@@ -78,14 +80,21 @@ export class LivePicture {
     this.#schedule();
   }
 
+  /** Draw at once, and what comes before the screen has shown that in its next frame. */
   #schedule() {
-    this.#drawing ||= requestAnimationFrame(() => {
-      this.#drawing = 0;
-      this.#picture.setAmounts(this.#amounts, this.#strength);
-      this.#picture.draw();
-      this.after.dataset.atRest = String(!this.#resting && this.#feed.caughtUp);
-      this.after.dispatchEvent(new Event("drawn"));
+    if (this.#frame) {
+      this.#outdated = true;
+      return;
+    }
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      if (this.#outdated) this.#schedule();
     });
+    this.#outdated = false;
+    this.#picture.setAmounts(this.#amounts, this.#strength);
+    this.#picture.draw();
+    this.after.dataset.atRest = String(!this.#resting && this.#feed.caughtUp);
+    this.after.dispatchEvent(new Event("drawn"));
   }
 
   /** Draw as many pixels as are seen: a smaller picture follows faster. */

@@ -29,11 +29,24 @@ class Pace {
 
 const pace = new Pace();
 
-/** The table of a grade in the service's form: {points, colours}, as `Picture.setLut` takes it. Throws ApiError. */
+/** The table of a grade in the service's form: {points, colours} as `Picture.setLut` takes it. Throws ApiError. */
 export async function fetchLut(grade, points, quietly = false) {
   await pace.turn();
   const response = await ask("/lut", { body: { grade, size: points }, accept: "application/octet-stream", quietly });
-  return { points, colours: new Uint16Array(await read(response, "arrayBuffer")) };
+  return { points, colours: floats(new Uint16Array(await read(response, "arrayBuffer"))) };
+}
+
+/** The numbers that half floats stand for (IEEE 754 binary16), by their bits. */
+const HALF = Float32Array.from({ length: 1 << 16 }, (_, bits) => {
+  const [sign, exponent, fraction] = [bits >> 15, (bits >> 10) & 31, bits & 1023];
+  const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : (fraction / 1024) * 2 ** -14;
+  return sign ? -size : size;
+});
+
+function floats(halves) {
+  const numbers = new Float32Array(halves.length);
+  for (let index = 0; index < halves.length; index++) numbers[index] = HALF[halves[index]];
+  return numbers;
 }
 
 /** The grade without what is drawn in the page; null where nothing is left of it. */

@@ -17,7 +17,9 @@ const SUGGESTIONS = [
   "golden hour", "blade runner", "faded 70s film", "a bit colder, less harsh", "moody black and white",
   "teal and orange", "dreamy pastel", "deep blue sky", "cozy autumn evening", "the matrix",
 ];
-const STRENGTH = { title: "Strength", about: "How much of the whole look is laid over the photo.", low: 0, high: 100, neutral: 100 };
+const STRENGTH = {
+  title: "Strength", about: "How much of the whole look is laid over the photo.", low: 0, high: 100, neutral: 100,
+};
 
 const $ = (id) => document.getElementById(id);
 const NO_ANSWER = [...$("answer").childNodes];
@@ -42,20 +44,25 @@ function show(next, settled = true) {
   for (const { tool, panel, jump } of panels) {
     const badge = decidedBy(tool, next.grade[tool.name], next.answer, answered);
     panel.show(next.grade[tool.name], badge);
+    if (another && next.answer) panel.point(next.grade[tool.name]);
     jump.dataset.kind = badge.kind;
   }
   strength.set(next.strength);
   picture.follow(next.grade, next.strength, settled);
-  const used = tools.some((tool) => isUsed(tool, next.grade[tool.name]));
-  if (used) compare.show();
   $("undo").disabled = !history.canUndo;
   $("redo").disabled = !history.canRedo;
-  $("reset").disabled = !used && next.strength === 100;
+  $("reset").disabled = !changes() && next.strength === 100;
+}
+
+/** Whether the look changes anything. */
+function changes() {
+  return tools.some((tool) => isUsed(tool, state.grade[tool.name]));
 }
 
 /** Show a state and keep it for undo; `what` was changed. */
 function settle(next, what) {
   history.record(next, what);
+  $("note").textContent = ""; // it was about the look before
   show(next);
 }
 
@@ -65,7 +72,7 @@ function showAnswer(answer) {
     $(id).setAttribute("aria-pressed", "false");
   }
   if (!answer) $("answer").replaceChildren(...NO_ANSWER);
-  else answerLine($("answer"), answer, answer.roundTrip, tools.every((tool) => !answer[tool.name]));
+  else answerLine($("answer"), answer, tools.every((tool) => !answer[tool.name]));
 }
 
 /** Ask for a look, and show the answer. A look that is asked for meanwhile comes first. */
@@ -93,8 +100,8 @@ function take(answer) {
   if (failed && !Object.keys(answer.sources).length) return;
   const grade = fullGrade(tools, answer);
   settle({ grade, strength: state.strength, answer });
-  $("note").textContent = "";
-  say(`“${answer.intent}” by ${answer.model} in ${Math.round(answer.timings_ms.total)} milliseconds. ${summary(tools, grade)}.`);
+  const { intent, model, timings_ms: timings } = answer;
+  say(`“${intent}”, by ${model} in ${Math.round(timings.total)} milliseconds. ${summary(tools, grade)}.`);
 }
 
 function busy(yes) {
@@ -149,12 +156,19 @@ function changed(tool, path, value) {
 function newPicture() {
   const follow = [$("before"), $("after"), tools, (error) => problem(error, error && (() => show(state)))];
   try {
-    return new LivePicture(...follow);
+    const live = new LivePicture(...follow);
+    if (live.missing.length) warn(`This browser cannot draw ${live.missing.join(", ")}: see them in exports.`, true);
+    return live;
   } catch {
-    $("privacy").textContent = "This browser has no WebGL2: to show a look, the photo is sent to this server and rendered there.";
-    $("privacy").classList.add("wrong");
+    warn("This browser has no WebGL2: to show a look, the photo is sent to this server and rendered there.");
     return new RenderedPicture(...follow);
   }
+}
+
+/** Say what this browser cannot do: beside the promise about photos, or in its place where it does not hold. */
+function warn(sentence, besides = false) {
+  $("privacy").textContent = besides ? `${$("privacy").textContent} ${sentence}` : sentence;
+  $("privacy").classList.add("wrong");
 }
 
 function open(opened) {
@@ -171,7 +185,8 @@ function open(opened) {
 
 /** A photo that is worked on is a project, by a name that says nothing. */
 function newProject() {
-  return `playground-${[...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  const bytes = [...crypto.getRandomValues(new Uint8Array(12))];
+  return `playground-${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 function wire() {
@@ -195,10 +210,13 @@ function wire() {
   $("redo").addEventListener("click", () => show(history.redo()));
   $("reset").addEventListener("click", () => settle({ grade: neutralGrade(tools), strength: 100, answer: null }));
   document.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.target.matches("[type=text], [type=password]")) return;
+    if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey)) return;
+    if (event.target.matches("[type=text], [type=password]")) return; // there it undoes typing
     event.preventDefault();
     show(event.shiftKey ? history.redo() : history.undo());
   });
+  // Not before the look is seen: else the line would wipe over the photo as it was.
+  $("after").addEventListener("drawn", () => changes() && compare.show());
   const note = (sentence) => ($("note").textContent = sentence);
   $("good").addEventListener("click", async () => note((await feedback("exported")) ?? ""));
   $("bad").addEventListener("click", async () => note((await feedback("discarded")) ?? ""));

@@ -6,7 +6,8 @@ import { make, signed, slider } from "./slider.js";
 
 /**
  * A tool's panel. `input(path, value)` is called while a value moves, `change(path, value)` when it rests, `reset()`
- * to make the tool neutral. Gives {element, strips, show(settings, badge)}; a badge is {text, kind}.
+ * to make the tool neutral. Gives {element, strips, show(settings, badge), point(settings)}: a badge is {text, kind};
+ * `point` brings what an answer has set most into sight.
  */
 export function toolPanel(tool, hooks) {
   const element = make("section", { id: `tool-${tool.name}`, className: "tool" });
@@ -35,7 +36,8 @@ export function toolPanel(tool, hooks) {
     badge.dataset.kind = kind;
     reset.disabled = !isUsed(tool, settings);
   };
-  return { element, show, strips: parts.filter((made) => made.draw) };
+  const point = (settings) => parts.forEach((made) => made.point?.(settings));
+  return { element, show, point, strips: parts.filter((made) => made.draw) };
 }
 
 /** Who decided a tool's settings, or why nobody did, in words. */
@@ -46,7 +48,7 @@ export function decidedBy(tool, settings, answer, answered) {
   if (!sameSettings(tool, settings, answered[tool.name])) return edited;
   if (answer.failed[tool.name]) return { text: "not answered", kind: "failed" };
   const source = answer.sources[tool.name];
-  return { text: used ? `by the ${source}` : `not used, says the ${source}`, kind: used ? source : "unused" };
+  return { text: used ? `by the ${source}` : `not used · ${source}`, kind: used ? source : "unused" };
 }
 
 function part(tool, its, { input, change }) {
@@ -71,7 +73,13 @@ function swatches(tool, hooks) {
   row.append(...choices.map((choice) => choice.label));
   element.append(...choices.map((choice) => choice.sliders));
   choices[0].choose();
-  return { element, show: (settings) => choices.forEach((choice) => choice.show(settings)) };
+  const show = (settings) => choices.forEach((choice) => choice.show(settings));
+  const point = (settings) => {
+    const amounts = choices.map((choice) => choice.amount(settings));
+    const most = Math.max(...amounts);
+    if (most) choices[amounts.indexOf(most)].choose();
+  };
+  return { element, show, point };
 }
 
 function swatch(tool, group, hooks, element) {
@@ -95,26 +103,30 @@ function swatch(tool, group, hooks, element) {
   const show = (settings) => {
     for (const made of parts) made.show(settings);
     const set = inner.map(({ path, low }) => signed(valueAt(settings, path), low));
-    values.textContent = set.some((value) => value !== "0") ? set.join(" / ") : "";
+    values.textContent = set.some((value) => value !== "0") ? set.join("/") : "";
   };
-  return { label, sliders, choose, show };
+  const amount = (settings) => Math.max(...inner.map(({ path }) => Math.abs(valueAt(settings, path))));
+  return { label, sliders, choose, show, amount };
 }
 
 /** The line under the title explains what is pointed at, or has the focus. */
 function explain(body, about, resting) {
   const text = (target) => target.closest?.(".parameter")?.querySelector(".hidden")?.textContent ?? resting;
-  for (const kind of ["pointerover", "focusin"]) body.addEventListener(kind, ({ target }) => (about.textContent = text(target)));
-  body.addEventListener("pointerleave", () => (about.textContent = text(document.activeElement)));
-  body.addEventListener("focusout", () => (about.textContent = resting));
+  const tell = (target) => (about.textContent = text(target));
+  for (const kind of ["pointerover", "focusin"]) body.addEventListener(kind, ({ target }) => tell(target));
+  body.addEventListener("pointerleave", () => tell(document.activeElement));
+  body.addEventListener("focusout", () => tell(about));
 }
 
 /** What an answer does, in one sentence for those who do not see it. */
 export function summary(tools, grade) {
   const used = tools.filter((tool) => isUsed(tool, grade[tool.name]));
-  if (!used.length) return "no tool is used";
-  return used.map((tool) => {
-    const values = tool.parameters.map((its) => [its, valueAt(grade[tool.name], its.path)]).filter(([its, value]) => value !== its.neutral);
-    const named = values.map(([its, value]) => (its.options ? presetTitle(value) : [...its.path, value].join(" ")));
-    return `${tool.title}: ${named.join(", ")}`;
-  }).join("; ");
+  return used.map((tool) => `${tool.title}: ${values(tool, grade[tool.name])}`).join("; ") || "No tool is used";
+}
+
+function values(tool, settings) {
+  const all = tool.parameters.map((its) => [its, valueAt(settings, its.path)]);
+  const set = all.filter(([its, value]) => value !== its.neutral);
+  const named = ([{ options, path }, value]) => (options ? presetTitle(value) : [...path, value].join(" "));
+  return set.map(named).join(", ");
 }

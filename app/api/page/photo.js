@@ -1,5 +1,7 @@
 // Photos: opened in the browser, upright, and small enough to be drawn while a slider moves.
 
+import { ask, read } from "./api.js";
+
 export const LONGEST_SIDE = 1280;
 
 const SAMPLES = [
@@ -46,19 +48,24 @@ export function scaled(picture, width, height, longest) {
  */
 export function offerPhotos(open, fail) {
   let latest = 0;
-  const choose = async (load) => {
+  const choose = async (load, sample) => {
     const mine = ++latest;
     try {
       const photo = await load();
-      if (mine === latest) open(photo);
+      if (mine !== latest) return;
+      press(sample);
+      open(photo);
     } catch (error) {
       if (mine === latest) fail(error);
     }
   };
-  const own = (file) => file && choose(() => openPhoto(file)).then(() => press(null));
-  const buttons = SAMPLES.map((sample) => sampleButton(sample, () => choose(() => openSample(sample)).then(() => press(sample))));
-  const press = (sample) =>
-    buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(SAMPLES[index] === sample)));
+  const press = (sample) => {
+    for (const [index, button] of buttons.entries()) {
+      button.setAttribute("aria-pressed", String(SAMPLES[index] === sample));
+    }
+  };
+  const own = (file) => file && choose(() => openPhoto(file), null);
+  const buttons = SAMPLES.map((sample) => sampleButton(sample, () => choose(() => openSample(sample), sample)));
   document.getElementById("samples").append(...buttons);
   for (const id of ["file", "camera"]) {
     document.getElementById(id).addEventListener("change", ({ target }) => {
@@ -85,12 +92,8 @@ function sampleButton({ name, about }, choose) {
 }
 
 async function openSample({ name }) {
-  const failed = new PhotoError("The sample photo could not be loaded. Check that the service is running, or choose a photo of your own.");
-  const response = await fetch(`/page/samples/${name}.jpg`).catch(() => {
-    throw failed;
-  });
-  if (!response.ok) throw failed;
-  return openPhoto(await response.blob(), `${name}.jpg`);
+  const response = await ask(`/page/samples/${name}.jpg`);
+  return openPhoto(await read(response, "blob"), `${name}.jpg`);
 }
 
 function acceptDropped(own) {

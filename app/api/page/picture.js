@@ -2,7 +2,7 @@
 //
 //     structure -> the 3D LUT of everything pointwise -> bloom -> sharpen -> blended over the photo by the strength
 
-import { Pass, Target, texture } from "./gl.js";
+import { fineFormat, Pass, Target, texture } from "./gl.js";
 import { Spatial } from "./spatial.js";
 
 /** The parameters of adjust that a LUT cannot hold, and that are drawn here. */
@@ -75,7 +75,7 @@ export class Picture {
   }
 
   /**
-   * The pointwise part of the look: `points` an axis, and points³ colours as float16 RGBA, red changing fastest.
+   * The pointwise part of the look: `points` an axis, and points³ colours as RGBA of float32, red changing fastest.
    * Null changes nothing.
    */
   setLut(lut) {
@@ -85,10 +85,10 @@ export class Picture {
     const size = [lut.points, lut.points, lut.points];
     if (!this.#tables.has(lut.points)) {
       this.#tables.set(lut.points, texture(gl, gl.TEXTURE_3D));
-      gl.texStorage3D(gl.TEXTURE_3D, 1, gl.RGBA16F, ...size);
+      gl.texStorage3D(gl.TEXTURE_3D, 1, fineFormat(gl), ...size);
     }
     gl.bindTexture(gl.TEXTURE_3D, this.#tables.get(lut.points));
-    gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, 0, ...size, gl.RGBA, gl.HALF_FLOAT, lut.colours);
+    gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, 0, ...size, gl.RGBA, gl.FLOAT, lut.colours);
   }
 
   /** The amounts of the spatial steps and the strength of the whole, all 0..100. */
@@ -109,7 +109,7 @@ export class Picture {
     };
     if (structure) step((target) => this.#spatial.structure(picture, structure, target));
     let lut = { lut: { cube: this.#tables.get(this.#points) }, points: this.#points };
-    if (bloom || sharpen) {
+    if (this.#points && (bloom || sharpen)) {
       step((target) => this.#lookUp.draw(target, { picture, ...lut }));
       lut = { ...lut, points: 0 };
     }

@@ -40,6 +40,7 @@ export class RenderedPicture {
         const rendered = await createImageBitmap(await renderPhoto(small, photo.name, grade, strength));
         if (photo === this.#photo) draw(this.after, rendered);
         this.after.dataset.atRest = String(!this.#wanted);
+        this.after.dispatchEvent(new Event("drawn"));
         if (this.#failed) this.fail(null);
         this.#failed = false;
       }

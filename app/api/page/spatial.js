@@ -1,7 +1,7 @@
 // Bloom, sharpen and structure, as app/render/spatial.py computes them: the formulas and their constants are explained
-// there. Pictures are encoded sRGB and at most 1280 pixels long; wide blurs are computed on a copy of at most 512 pixels.
+// there. Pictures are encoded sRGB and at most 1280 pixels long; wide blurs are computed on a copy of at most 512.
 
-import { Pass, Target } from "./gl.js";
+import { fineFormat, Pass, Target } from "./gl.js";
 
 const SMALL = 512;
 const BLOOM = 0.9;
@@ -19,18 +19,23 @@ vec3 linear(vec3 c) { return mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)),
 vec3 encode(vec3 c) { return mix(c * 12.92, 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
 `;
 
-// Each pixel of a smaller copy is the mean of those it stands for.
+// Each pixel of a smaller copy is the mean of those it stands for: at most four an axis, since no picture is shrunk to
+// less than 0.4. Two at once come from a filtered look-up half-way between them.
 const MEAN = `
 uniform sampler2D picture;
 uniform vec2 size;
 vec3 mean() {
   vec2 big = vec2(textureSize(picture, 0));
-  ivec2 from = ivec2(floor(floor(gl_FragCoord.xy) * big / size));
-  ivec2 to = ivec2(ceil((floor(gl_FragCoord.xy) + 1.0) * big / size));
-  vec3 sum = vec3(0.0);
-  for (int y = from.y; y < to.y; y++)
-    for (int x = from.x; x < to.x; x++) sum += texelFetch(picture, ivec2(x, y), 0).rgb;
-  return sum / float((to.x - from.x) * (to.y - from.y));
+  vec2 from = floor(floor(gl_FragCoord.xy) * big / size);
+  vec2 all = ceil((floor(gl_FragCoord.xy) + 1.0) * big / size) - from;
+  vec2 first = min(all, 2.0);
+  vec2 rest = all - first;
+  vec2 near = (from + 0.5 * first) / big;
+  vec2 far = (from + first + 0.5 * rest) / big;
+  vec3 sum = first.x * first.y * texture(picture, near).rgb + rest.x * rest.y * texture(picture, far).rgb
+    + rest.x * first.y * texture(picture, vec2(far.x, near.y)).rgb
+    + first.x * rest.y * texture(picture, vec2(near.x, far.y)).rgb;
+  return sum / (all.x * all.y);
 }`;
 
 const SHRINK = `${MEAN}
@@ -60,32 +65,32 @@ void main() {
   result = sum;
 }`;
 
-const GLOW = `${COLOUR}
-uniform sampler2D picture;
+const BOTH = `
 uniform sampler2D narrow;
 uniform sampler2D wide;
+void main() { result = 0.5 * texelFetch(narrow, ivec2(gl_FragCoord.xy), 0) + 0.5 * texture(wide, uv); }`;
+
+const GLOW = `${COLOUR}
+uniform sampler2D picture;
+uniform sampler2D glow;
 uniform float amount;
 void main() {
   vec4 before = texelFetch(picture, ivec2(gl_FragCoord.xy), 0);
-  vec3 glow = 0.5 * texture(narrow, uv).rgb + 0.5 * texture(wide, uv).rgb;
-  vec3 kept = clamp(1.0 - amount * glow, 0.0, 1.0);
+  vec3 kept = clamp(1.0 - amount * texture(glow, uv).rgb, 0.0, 1.0);
   result = vec4(encode(1.0 + (linear(before.rgb) - 1.0) * kept), before.a);
 }`;
 
-// At 1280 pixels the blur is so narrow that the next pixels hold all of it but half a percent.
+// At 1280 pixels the blur is so narrow that the next pixels hold all of it but half a percent. A filtered look-up at a
+// share of the way to the next pixel has that share of it; four of them, one a diagonal, are the nine weights.
 const SHARPER = `${COLOUR}
 uniform sampler2D picture;
 uniform float beside;
 uniform float amount;
 void main() {
-  ivec2 place = ivec2(gl_FragCoord.xy);
-  ivec2 last = textureSize(picture, 0) - 1;
-  vec4 before = texelFetch(picture, place, 0);
-  vec3 blurred = vec3(0.0);
-  for (int y = -1; y <= 1; y++)
-    for (int x = -1; x <= 1; x++)
-      blurred += (x == 0 ? 1.0 - 2.0 * beside : beside) * (y == 0 ? 1.0 - 2.0 * beside : beside)
-        * texelFetch(picture, clamp(place + ivec2(x, y), ivec2(0), last), 0).rgb;
+  vec4 before = texelFetch(picture, ivec2(gl_FragCoord.xy), 0);
+  vec2 away = 2.0 * beside / vec2(textureSize(picture, 0));
+  vec3 blurred = 0.25 * (texture(picture, uv + away).rgb + texture(picture, uv - away).rgb
+    + texture(picture, uv + vec2(away.x, -away.y)).rgb + texture(picture, uv + vec2(-away.x, away.y)).rgb);
   float detail = luma(before.rgb - blurred);
   detail /= 1.0 + abs(detail) / 0.12;
   result = vec4(clamp(before.rgb + amount * detail, 0.0, 1.0), before.a);
@@ -133,7 +138,7 @@ void main() {
   result = vec4(clamp(before.rgb + amount * detail * (1.0 - side * side * side * side), 0.0, 1.0), before.a);
 }`;
 
-const SHADERS = { SHRINK, LIGHTS, BLUR, GLOW, SHARPER, MOMENTS, BOX, COEFFICIENTS, TEXTURE };
+const SHADERS = { SHRINK, LIGHTS, BLUR, BOTH, GLOW, SHARPER, MOMENTS, BOX, COEFFICIENTS, TEXTURE };
 
 /** The three steps on one photo. Each `…(texture, amount 1..100, target)` draws its result into the target. */
 export class Spatial {
@@ -149,7 +154,7 @@ export class Spatial {
     this.passes = {};
     this.targets = new Map();
     this.structured = null;
-    this.exact = gl.getExtension("EXT_color_buffer_float") ? gl.RGBA32F : gl.RGBA16F;
+    this.format = gl.getExtension("EXT_color_buffer_float") ? fineFormat(gl) : gl.RGBA16F;
   }
 
   delete() {
@@ -159,8 +164,10 @@ export class Spatial {
   bloom(picture, amount, target) {
     const lights = this.target("lights", this.small);
     this.pass("LIGHTS").draw(lights, { picture, size: this.small });
-    const [narrow, wide] = [NARROW_GLOW, WIDE_GLOW].map((radius) => this.glow(lights, radius).texture);
-    this.pass("GLOW").draw(target, { picture, narrow, wide, amount: (BLOOM * amount) / 100 });
+    const [narrow, wide] = [NARROW_GLOW, WIDE_GLOW].map((radius) => this.glow(lights, radius));
+    const both = this.target("both", [narrow.width, narrow.height]);
+    this.pass("BOTH").draw(both, { narrow: narrow.texture, wide: wide.texture });
+    this.pass("GLOW").draw(target, { picture, glow: both.texture, amount: (BLOOM * amount) / 100 });
   }
 
   sharpen(picture, amount, target) {
@@ -178,12 +185,12 @@ export class Spatial {
   /** The guided filter's slope and offset at each place; they depend on the picture only. */
   guide(picture) {
     const radius = Math.max(1, roundHalfEven(STRUCTURE_RADIUS * Math.max(...this.small)));
-    const moments = this.target("moments", this.small, this.exact, this.gl.NEAREST);
-    const coefficients = this.target("coefficients", this.small, this.exact, this.gl.NEAREST);
+    const moments = this.target("moments", this.small);
+    const coefficients = this.target("coefficients", this.small);
     const small = this.target("small", this.small);
     this.pass("SHRINK").draw(small, { picture, size: this.small });
     this.pass("MOMENTS").draw(moments, { picture: small.texture });
-    const { texture } = this.box(moments, radius, "mean moments", this.exact, this.gl.NEAREST);
+    const { texture } = this.box(moments, radius, "mean moments");
     this.pass("COEFFICIENTS").draw(coefficients, { moments: texture });
     return this.box(coefficients, radius, "mean coefficients");
   }
@@ -214,9 +221,9 @@ export class Spatial {
     return down;
   }
 
-  box(from, radius, name, format, filter) {
-    const across = this.target("box across", this.small, this.exact, this.gl.NEAREST);
-    const down = this.target(name, this.small, format, filter);
+  box(from, radius, name) {
+    const across = this.target("box across", this.small);
+    const down = this.target(name, this.small);
     this.pass("BOX").draw(across, { picture: from.texture, along: [1, 0], radius });
     this.pass("BOX").draw(down, { picture: across.texture, along: [0, 1], radius });
     return down;
@@ -226,8 +233,8 @@ export class Spatial {
     return (this.passes[name] ??= new Pass(this.gl, SHADERS[name]));
   }
 
-  target(name, [width, height], format = this.gl.RGBA16F, filter = this.gl.LINEAR) {
-    if (!this.targets.has(name)) this.targets.set(name, new Target(this.gl, width, height, format, filter));
+  target(name, [width, height]) {
+    if (!this.targets.has(name)) this.targets.set(name, new Target(this.gl, width, height, this.format));
     return this.targets.get(name);
   }
 }

@@ -49,10 +49,11 @@ export function failures(answer, titles) {
   return `Not answered: ${list}. ${failed.length > 1 ? "They are" : "It is"} left unused. Try again, or set it by hand.`;
 }
 
-/** Show who answered, and how fast. `roundTrip` is in milliseconds, measured here. */
-export function answerLine(line, { intent, model, cached, timings_ms: timings }, roundTrip, unused) {
-  const stages = Object.entries(timings).filter(([stage]) => stage in STAGES).map(([stage, ms]) => `${STAGES[stage]} ${shown(ms)}`);
-  const details = [model, ...stages, `with the network ${shown(roundTrip)}`];
+/** Show who answered, and how fast. `unused` is whether no tool is used. */
+export function answerLine(line, { intent, model, cached, timings_ms: timings, roundTrip }, unused) {
+  const known = Object.entries(timings).filter(([stage]) => stage in STAGES);
+  const stages = known.map(([stage, ms]) => `${STAGES[stage]} ${shown(ms)}`);
+  const details = [model, ...stages, `round trip ${shown(roundTrip)}`];
   const parts = [
     make("strong", { textContent: `“${intent}”` }),
     make("span", { className: "pill", textContent: `${shown(timings.total)}${cached ? ", from the cache" : ""}` }),
@@ -63,5 +64,5 @@ export function answerLine(line, { intent, model, cached, timings_ms: timings },
 }
 
 function shown(milliseconds) {
-  return milliseconds < 9.95 ? `${milliseconds.toFixed(1)} ms` : `${Math.round(milliseconds)} ms`;
+  return `${milliseconds < 9.95 ? milliseconds.toFixed(1) : Math.round(milliseconds)}\u00a0ms`;
 }

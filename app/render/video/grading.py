@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+import av
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
@@ -23,6 +24,7 @@ from app.render import cube
 from app.render.pipeline import apply_grade, compile_lut, is_pointwise, is_spatial
 from app.render.video.clip import Clip
 from app.render.video.encoders import Encoder
+from app.render.video.errors import VideoError
 
 FrameGrader = Callable[[VideoFrame], VideoFrame]
 
@@ -31,7 +33,10 @@ _Step = tuple[str, dict[str, str]]  # a filter and its options
 
 
 def frame_grader(clip: Clip, encoder: Encoder, grade: Grade, strength: float) -> FrameGrader:
-    """What turns a decoded frame into the frame to encode, with its time stamps and whatever else it carries."""
+    """What turns a decoded frame into the frame to encode, with its time stamps and whatever else it carries.
+
+    Raises VideoError for pixels that cannot be converted.
+    """
     if strength == 0 or not (is_pointwise(grade) or is_spatial(grade)):
         return _Filters(clip, _to_encoder(clip, encoder))
     if is_spatial(grade):
@@ -47,7 +52,10 @@ class _Filters:
     """A chain of filters that gives one frame for one frame."""
 
     def __init__(self, clip: Clip, steps: list[_Step], pixels: str = "") -> None:
-        """`pixels` are those of the frames that come, where they are not the clip's."""
+        """Raises VideoError for pixels that FFmpeg cannot convert.
+
+        `pixels` are those of the frames that come, where they are not the clip's.
+        """
         width, height = clip.size
         source = {
             "video_size": f"{width}x{height}",
@@ -58,8 +66,12 @@ class _Filters:
         }
         self._graph = Graph()
         chain = [("buffer", source), *steps, ("buffersink", {})]
-        self._graph.link_nodes(*(self._graph.add(name, None, **options) for name, options in chain))
-        self._graph.configure()
+        try:
+            self._graph.link_nodes(*(self._graph.add(name, None, **options) for name, options in chain))
+            self._graph.configure()
+        except av.FFmpegError as error:
+            text = f"Pixels of this kind ({clip.pixels}) are not handled; convert the video to H.264."
+            raise VideoError("unsupported", text) from error
 
     def __call__(self, frame: VideoFrame) -> VideoFrame:
         self._graph.vpush(frame)

@@ -72,8 +72,9 @@ class Remux:
             copy.metadata.update(stream.metadata)
             self._copies[stream.index] = copy
         elif stream.type == "audio":
-            text = f"The sound ({name}) does not fit into a {container} file, and it is copied, not converted: "
-            raise VideoError("unsupported", text + "write .mkv, which holds nearly any sound.")
+            way = "convert it to AAC first" if container == "matroska" else "write .mkv, which holds nearly any sound"
+            text = f"The sound ({name}) does not fit into {container}, and it is copied, not converted: {way}."
+            raise VideoError("unsupported", text)
         else:
             self.left_out.append(f"{stream.type} ({name})")
 

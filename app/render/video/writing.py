@@ -18,6 +18,11 @@ from app.render.video.encoders import Encoder
 from app.render.video.errors import VideoError
 from app.render.video.remux import Remux
 
+_HELD_BACK = 100
+"""Frames that an encoder holds back, at most."""
+_USUAL_WAIT, _LONGEST_WAIT = 10, 300
+"""Seconds."""
+
 
 @contextmanager
 def writer(file: Path, container: str, source: InputContainer, clip: Clip, encoder: Encoder) -> Iterator["Writer"]:
@@ -25,7 +30,7 @@ def writer(file: Path, container: str, source: InputContainer, clip: Clip, encod
 
     Raises VideoError for what the container cannot hold, OSError where the file cannot be written.
     """
-    muxer = av.open(str(file.absolute()), "w", format=container, container_options=_options(container, source))
+    muxer = av.open(str(file.absolute()), "w", format=container, container_options=_options(container, source, clip))
     try:
         opened = Writer(muxer, source, clip, encoder)
         yield opened
@@ -93,13 +98,17 @@ def _encoded_stream(muxer: OutputContainer, clip: Clip, encoder: Encoder) -> Vid
     return stream
 
 
-def _options(container: str, source: InputContainer) -> dict[str, str]:
-    if container not in {"mp4", "mov"}:
-        return {}
-    # The index comes first, so that a browser can play what it has not wholly loaded. Phones describe their clips by
-    # names (com.apple.quicktime.model, ...) that are written only if asked for.
-    phone = any(key.lower().startswith("com.") for key in source.metadata)
-    return {"movflags": "+faststart+use_metadata_tags" if phone else "+faststart"}
+def _options(container: str, source: InputContainer, clip: Clip) -> dict[str, str]:
+    """Of the muxer."""
+    # Sound waits for the pictures of its time, which the encoder holds back; by itself for ten seconds at most.
+    wait = min(float(_HELD_BACK / clip.rate), _LONGEST_WAIT)
+    options = {"max_interleave_delta": str(round(max(wait, _USUAL_WAIT) * av.time_base))}
+    if container in {"mp4", "mov"}:
+        # The index comes first, so that a browser can play what it has not wholly loaded. Phones describe their clips
+        # by names (com.apple.quicktime.model, ...) that are written only if asked for.
+        phone = any(key.lower().startswith("com.") for key in source.metadata)
+        options["movflags"] = "+faststart+use_metadata_tags" if phone else "+faststart"
+    return options
 
 
 @contextmanager
