@@ -134,6 +134,8 @@ def test_a_tool_is_reset_as_a_whole(page: Page) -> None:
 
 
 def test_a_colour_range_changes_its_colours(page: Page) -> None:
+    page.get_by_role("button", name="A raccoon among palm leaves").click()
+    page.wait_for_selector(".sample[aria-pressed=true] img[alt*=raccoon]")
     choose_range(page, "green")
     set_slider(page, "Green: saturation", -100)
     grade = grade_of(page)
