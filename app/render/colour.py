@@ -47,14 +47,16 @@ def joined(first: Array, second: Array, third: Array) -> Array:
 def linear(encoded: Array) -> Array:
     """Linear light of encoded sRGB, both 0..1."""
     light = power(encoded * np.float32(1 / 1.055) + np.float32(0.055 / 1.055), 2.4)
-    return np.where(encoded <= np.float32(0.04045), encoded * np.float32(1 / 12.92), light)
+    return _either(encoded <= np.float32(0.04045), encoded * np.float32(1 / 12.92), light)
 
 
 def encode(light: Array) -> Array:
     """Encoded sRGB of linear light, both 0..1; what is outside is clipped."""
     light = np.clip(light, 0, 1)
-    bright = power(np.maximum(light, np.float32(0.0031308)), 1 / 2.4) * np.float32(1.055) - np.float32(0.055)
-    return np.where(light <= np.float32(0.0031308), light * np.float32(12.92), bright)
+    bright = power(np.maximum(light, np.float32(0.0031308)), 1 / 2.4)
+    bright *= np.float32(1.055)
+    bright -= np.float32(0.055)
+    return _either(light <= np.float32(0.0031308), light * np.float32(12.92), bright)
 
 
 def largest(colours: Array) -> Array:
@@ -77,7 +79,8 @@ def luminance(light: Array) -> Array:
 
 def oklab(light: Array) -> Array:
     """OKLab (lightness 0..1, a, b) of linear sRGB."""
-    return _mixed(np.cbrt(_mixed(light, _CONES)), _OPPONENTS)
+    cones = np.maximum(_mixed(light, _CONES), np.float32(1e-12))
+    return _mixed(power(cones, 1 / 3), _OPPONENTS)
 
 
 def from_oklab(lab: Array) -> Array:
@@ -111,6 +114,14 @@ def smooth(x: Array) -> Array:
     """0 up to 0, 1 from 1 on; between them it rises and is flat at both ends."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
+
+
+def _either(first: NDArray[np.bool_], where_first: Array, elsewhere: Array) -> Array:
+    """`np.where`, several times as fast. Both are finite, and may be overwritten."""
+    where_first -= elsewhere
+    where_first *= first
+    where_first += elsewhere
+    return where_first
 
 
 def _mixed(colours: Array, matrix: NDArray[np.float64]) -> Array:

@@ -10,12 +10,14 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from app.render.colour import Array, joined
+from app.render.memory import reuse_memory
 
 MAX_SIZE = 65
 """The most points an axis: the largest LUT that is exported, and that Pillow applies."""
 
-# Colours looked up at once: small enough that all steps stay in the processor's cache.
-_TILE = 1 << 15
+# Colours looked up at once: so few that all steps stay in the processor's cache, and that PyTorch leaves them to the
+# thread that asks.
+_TILE = 1 << 14
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -47,6 +49,7 @@ class Lut:
     @classmethod
     def of(cls, function: Callable[[Array], Array], size: int) -> Self:
         """Sample a function of encoded sRGB, [..., 3] to the same shape. What leaves 0..1 is clipped."""
+        reuse_memory()
         points = np.linspace(0, 1, size, dtype=np.float32)
         grid = joined(*np.meshgrid(points, points, points, indexing="ij"))
         return cls(np.clip(function(grid), 0, 1))
@@ -60,13 +63,16 @@ class Lut:
         Returns:
             A new float32 array of the same shape.
         """
-        colours = rgb.reshape(-1, 3)
-        planes = torch.from_numpy(self.table.reshape(-1, 3).T.copy())
-        result = np.empty(colours.shape, np.float32)
-        for start in range(0, len(colours), _TILE):
-            tile = np.array(colours[start : start + _TILE].T, np.float32, order="C")
-            result[start : start + _TILE] = _trilinear(planes, self.size, torch.from_numpy(tile)).numpy().T
-        return result.reshape(rgb.shape)
+        return np.ascontiguousarray(np.moveaxis(self.apply_to_planes(np.moveaxis(rgb, -1, 0)), 0, -1))
+
+    def apply_to_planes(self, planes: Array) -> Array:
+        """`apply` for colours whose channels come first, [3, ...]."""
+        colours = np.array(planes, np.float32, order="C").reshape(3, -1)
+        table, result = torch.from_numpy(self.table.reshape(-1, 3).T.copy()), np.empty_like(colours)
+        for start in range(0, colours.shape[1], _TILE):
+            tile = torch.from_numpy(colours[:, start : start + _TILE])
+            result[:, start : start + _TILE] = _trilinear(table, self.size, tile).numpy()
+        return result.reshape(planes.shape)
 
     def apply_8bit(self, image: Image.Image) -> Image.Image:
         """A picture of mode RGB, or RGBA (alpha is kept), looked up in whole numbers: several times faster."""

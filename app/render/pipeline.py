@@ -10,34 +10,33 @@ no bit.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from app.grade import Adjust, Grade
 from app.render.adjust import adjust
+from app.render.bands import Picture, in_bands, planes, store
 from app.render.colour import Array
 from app.render.lut import Lut
 from app.render.presets import look
 from app.render.selective import selective
-from app.render.spatial import bloom, sharpen, structure
+from app.render.spatial import Sharpen, bloom, structure
 
 LUT_SIZE = 33
-
-Picture = NDArray[np.uint8] | Array
 
 
 def apply_grade(image: Picture, grade: Grade, strength: float = 100) -> Picture:
     """The picture under a grade.
 
     Args:
-        image: sRGB, shape [H, W, 3]: uint8, or floats 0..1. It is not changed.
+        image: sRGB, shape [H, W, 3]: uint8, uint16, or floats 0..1. It is not changed.
         grade: the settings of the three tools.
         strength: 0..100, how much of the result is blended over the picture.
 
     Returns:
-        A new array of the same shape: uint8 for uint8, else float32 0..1.
+        A new array of the same shape: uint8 for uint8, uint16 for uint16, else float32 0..1.
 
     Raises:
         ValueError: for another shape or type, or a strength out of range.
@@ -48,11 +47,11 @@ def apply_grade(image: Picture, grade: Grade, strength: float = 100) -> Picture:
         return image.copy()
     if not is_spatial(grade):
         return _through_lut(image, grade, strength)
-    graded = _around_lut(image, grade, grade.adjust or Adjust())
-    if strength < 100:
-        before = _as_float(image)
-        graded = before + (graded - before) * np.float32(strength / 100)
-    return _as_bytes(graded) if image.dtype == np.uint8 else graded
+    settings = grade.adjust or Adjust()
+    graded = _through_lut(image, grade, 100, settings.structure)
+    if settings.bloom or settings.sharpen or strength < 100:
+        graded = _finished(graded, image, settings, strength)
+    return graded
 
 
 def pointwise(grade: Grade, strength: float = 100) -> Callable[[Array], Array]:
@@ -77,6 +76,12 @@ def compile_lut(grade: Grade, size: int = LUT_SIZE, strength: float = 100) -> Lu
     return Lut.of(pointwise(grade, strength), size)
 
 
+@lru_cache(maxsize=4)
+def _compiled(grade: Grade, strength: float) -> Lut:
+    """For pictures that follow each other under one grade: the frames of a clip, the photos of a folder."""
+    return compile_lut(grade, strength=strength)
+
+
 def is_spatial(grade: Grade) -> bool:
     """Whether the grade does more than a LUT can."""
     return grade.adjust is not None and bool(grade.adjust.bloom or grade.adjust.sharpen or grade.adjust.structure)
@@ -93,25 +98,51 @@ def is_pointwise(grade: Grade) -> bool:
     )
 
 
-def _around_lut(image: Picture, grade: Grade, settings: Adjust) -> Array:
-    if settings.structure:
-        textured = structure(_as_float(image), settings.structure)
-        image = _as_bytes(textured) if image.dtype == np.uint8 else textured
-    graded = _as_float(_through_lut(image, grade))
-    if settings.bloom:
-        graded = bloom(graded, settings.bloom)
-    if settings.sharpen:
-        graded = sharpen(graded, settings.sharpen)
-    return graded
-
-
-def _through_lut(image: Picture, grade: Grade, strength: float = 100) -> Picture:
-    if not is_pointwise(grade):
+def _through_lut(image: Picture, grade: Grade, strength: float, texture: int = 0) -> Picture:
+    """Structure, and what a LUT holds."""
+    lut = _compiled(grade, strength) if is_pointwise(grade) else None
+    textured = structure(image, texture) if texture else None
+    if lut is None and textured is None:
         return image.copy()
-    lut = compile_lut(grade, strength=strength)
-    if image.dtype == np.uint8:
-        return np.asarray(lut.apply_8bit(Image.fromarray(image)))
-    return lut.apply(image.astype(np.float32, copy=False))
+    result = np.empty_like(image)
+
+    def work(rows: slice) -> None:
+        band = image[rows]
+        if textured:
+            store(textured(planes(band), rows), result[rows])
+            band = result[rows]
+        if lut:
+            _look_up(lut, band, result[rows])
+
+    in_bands(image, work)
+    return result
+
+
+def _look_up(lut: Lut, band: Picture, result: Picture) -> None:
+    if band.dtype == np.uint8:
+        result[...] = np.asarray(lut.apply_8bit(Image.fromarray(band)))
+    else:
+        store(lut.apply_to_planes(planes(band)), result)
+
+
+def _finished(graded: Picture, image: Picture, settings: Adjust, strength: float) -> Picture:
+    """Bloom, sharpen, and the blend over the untouched picture."""
+    glowing = bloom(graded, settings.bloom) if settings.bloom else None
+    sharper = Sharpen(settings.sharpen, max(image.shape[:2])) if settings.sharpen else None
+    reach = sharper.reach if sharper else 0
+    result = np.empty_like(image)
+
+    def work(rows: slice) -> None:
+        wide = slice(max(rows.start - reach, 0), min(rows.stop + reach, len(image)))
+        band = planes(graded[wide])
+        if glowing:
+            band = glowing(band, wide)
+        if sharper:
+            band = sharper(band, rows.start - wide.start, wide.stop - rows.stop)
+        store(_blend(planes(image[rows]), band, strength) if strength < 100 else band, result[rows])
+
+    in_bands(image, work)
+    return result
 
 
 def _blend(below: Array, above: Array, percent: float) -> Array:
@@ -124,21 +155,13 @@ def _blend(below: Array, above: Array, percent: float) -> Array:
 def _checked(image: Picture) -> Picture:
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"a picture has shape [H, W, 3], not {list(image.shape)}")
-    if image.dtype == np.uint8:
-        return image
+    if image.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        return np.ascontiguousarray(image)
     if not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(f"a picture is uint8 or floats 0..1, not {image.dtype}")
+        raise ValueError(f"a picture is uint8, uint16 or floats 0..1, not {image.dtype}")
     return np.ascontiguousarray(image, np.float32)
 
 
 def _check_strength(strength: float) -> None:
     if not 0 <= strength <= 100:
         raise ValueError(f"strength is 0..100, not {strength}")
-
-
-def _as_float(image: Picture) -> Array:
-    return image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image.astype(np.float32)
-
-
-def _as_bytes(image: Array) -> NDArray[np.uint8]:
-    return (image * 255 + 0.5).clip(0, 255).astype(np.uint8)

@@ -1,16 +1,23 @@
 """Bloom, sharpen and structure: what a pixel becomes depends on those around it.
 
-Pictures are encoded sRGB 0..1, float32 of shape [H, W, 3]; amounts are 1..100. All radii are shares of the longer
-side, so that a preview shows what the full picture will be; wide blurs are computed on a small copy. Sharpen and
-structure move luma only, so that no edge gets a coloured seam and a grey picture stays grey.
+Amounts are 1..100. All radii are shares of the longer side, so that a preview shows what the full picture will be;
+wide blurs are computed on a small copy. Sharpen and structure move luma only, so that no edge gets a coloured seam and
+a grey picture stays grey.
+
+Each step looks at the whole picture first, and is then computed on one band of it after the other (see `bands`):
+planes [3, rows, W] of encoded sRGB 0..1 to new planes.
 """
 
-import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from app.render.colour import LUMINANCE, Array
+import numpy as np
+
+from app.render.bands import Grown, Picture, shrunk
+from app.render.colour import LUMINANCE, Array, encode, linear, smooth
+
+Step = Callable[[Array, slice], Array]
+"""A band's planes, and which rows of the picture they are, to new planes."""
 
 _SMALL = 512  # the longer side, in pixels, of the copy on which wide blurs are computed
 
@@ -27,109 +34,134 @@ _STRUCTURE_EDGE = 0.015  # variance of luma above which a difference is an edge 
 _STRUCTURE = 1.5
 
 
-def bloom(image: Array, amount: int) -> Array:
-    """Light from the highlights spills over what is around them.
-
-    Added in linear light, where light adds up, as a screen (1 - (1 - a)(1 - b)), which never clips.
-    """
-    picture = torch.from_numpy(image).permute(2, 0, 1)[None]
-    small = _small(picture)
-    luma = _luma(small)
-    lights = _linear(small) * _smooth((luma - _GLOWS_FROM) / (1 - _GLOWS_FROM))
-    side = max(small.shape[-2:])
-    glow = 0.5 * _gaussian(lights, _NARROW_GLOW * side) + 0.5 * _gaussian(lights, _WIDE_GLOW * side)
-    kept = _like(1 - _BLOOM * amount / 100 * glow, picture).clamp_(0, 1)
-    light = _linear(picture)
-    return _image(_encode(light.sub_(1).mul_(kept).add_(1)))
-
-
-def sharpen(image: Array, amount: int) -> Array:
-    """Unsharp mask on luma; the overshoot at strong edges is held down, so that no edge gets a halo."""
-    luma = _luma_of(image)
-    sigma = max(_SHARPEN_RADIUS * max(image.shape[:2]), _SHARPEN_LEAST)
-    detail = luma - _gaussian(luma, sigma)
-    detail = detail / (1 + detail.abs() / _OVERSHOOT)
-    return _shifted(image, detail.mul_(_SHARPEN * amount / 100))
-
-
-def structure(image: Array, amount: int) -> Array:
+def structure(picture: Picture, amount: int) -> Step:
     """Local contrast: texture grows, edges between large areas stay.
 
     Texture is what a guided filter takes away (He, Sun and Tang, "Guided image filtering", 2010; coefficients from a
     small copy as in their "Fast guided filter", 2015). Less of it in the deepest shadows and brightest lights.
     """
-    luma = _luma_of(image)
-    small = _small(luma)
-    radius = max(1, round(_STRUCTURE_RADIUS * max(small.shape[-2:])))
-    mean = _box(small, radius)
-    variance = (_box(small * small, radius) - mean * mean).clamp_(min=0)
-    slope = variance / (variance + _STRUCTURE_EDGE)
-    base = _like(_box(slope, radius), luma) * luma + _like(_box(mean - slope * mean, radius), luma)
-    middle = 1 - (2 * luma - 1) ** 4
-    return _shifted(image, (luma - base).mul_(middle).mul_(_STRUCTURE * amount / 100))
+    small = _luma(shrunk(picture, _SMALL))
+    radius = max(1, round(_STRUCTURE_RADIUS * max(small.shape)))
+    window = np.full(2 * radius + 1, 1 / (2 * radius + 1), np.float32)
+    mean = _blurred(small, window)
+    variance = np.maximum(_blurred(small * small, window) - mean * mean, 0)
+    slope = variance / (variance + np.float32(_STRUCTURE_EDGE))
+    lines = Grown(_blurred(np.stack([slope, mean - slope * mean]), window), *picture.shape[:2])
+    strength = np.float32(_STRUCTURE * amount / 100)
+
+    def textured(band: Array, rows: slice) -> Array:
+        luma, (base, offset) = _luma(band), lines(rows)
+        base *= luma
+        base += offset
+        middle = luma * 2
+        middle -= 1
+        middle *= middle
+        middle *= middle
+        return _shifted(band, (luma - base) * (1 - middle) * strength)
+
+    return textured
 
 
-def _luma_of(image: Array) -> Tensor:
-    return torch.from_numpy(image @ LUMINANCE)[None, None]
+def bloom(picture: Picture, amount: int) -> Step:
+    """Light from the highlights spills over what is around them.
+
+    Added in linear light, where light adds up, as a screen (1 - (1 - a)(1 - b)), which never clips.
+    """
+    small = shrunk(picture, _SMALL)
+    lights = linear(small) * smooth((_luma(small) - np.float32(_GLOWS_FROM)) / np.float32(1 - _GLOWS_FROM))
+    side = max(small.shape[1:])
+    narrow, wide = (_blurred(lights, _gaussian(share * side)) for share in (_NARROW_GLOW, _WIDE_GLOW))
+    glow = Grown((narrow + wide) * np.float32(0.5 * _BLOOM * amount / 100), *picture.shape[:2])
+
+    def glowing(band: Array, rows: slice) -> Array:
+        dark = np.minimum(glow(rows), 1)
+        dark -= 1
+        lacking = linear(band)
+        lacking -= 1
+        dark *= lacking
+        return encode(np.subtract(1, dark, out=dark))
+
+    return glowing
 
 
-def _luma(picture: Tensor) -> Tensor:
-    return (picture * torch.from_numpy(LUMINANCE)[:, None, None]).sum(dim=1, keepdim=True)
+@dataclass(frozen=True, slots=True)
+class Sharpen:
+    """Unsharp mask on luma; the overshoot at strong edges is held down, so that no edge gets a halo.
+
+    Attributes:
+        amount: 1..100.
+        side: the longer side of the picture.
+    """
+
+    amount: int
+    side: int
+
+    @property
+    def weights(self) -> Array:
+        return _gaussian(max(_SHARPEN_RADIUS * self.side, _SHARPEN_LEAST))
+
+    @property
+    def reach(self) -> int:
+        """How many rows beyond a band decide about it."""
+        return len(self.weights) // 2
+
+    def __call__(self, band: Array, above: int, below: int) -> Array:
+        """The band without the rows above and below it that only were there to be looked at.
+
+        These are `reach` rows, or as many as there are: beyond its border the picture goes on as it ends there.
+        """
+        luma, (weights, reach) = _luma(band), (self.weights, self.reach)
+        padded = np.pad(luma, ((reach - above, reach - below), (reach, reach)), mode="edge")
+        rows = slice(above, band.shape[1] - below)
+        detail = luma[rows] - _weighted(_weighted(padded, weights).T, weights).T
+        held_down = np.abs(detail)
+        held_down *= np.float32(1 / _OVERSHOOT)
+        held_down += 1
+        detail /= held_down
+        return _shifted(band[:, rows], detail * np.float32(_SHARPEN * self.amount / 100))
 
 
-def _shifted(image: Array, luma: Tensor) -> Array:
-    """The picture with a difference added to its luma, and so to each channel."""
-    return (torch.from_numpy(image) + luma[0, 0, :, :, None]).clamp_(0, 1).numpy()
+def _luma(planes: Array) -> Array:
+    red, green, blue = (plane * share for plane, share in zip(planes, LUMINANCE, strict=True))
+    red += green
+    red += blue
+    return np.asarray(red)
 
 
-def _image(picture: Tensor) -> Array:
-    return np.ascontiguousarray(picture[0].permute(1, 2, 0).numpy())
+def _shifted(planes: Array, luma: Array) -> Array:
+    """The planes with a difference added to their luma, and so to each channel."""
+    shifted = planes + luma
+    np.clip(shifted, 0, 1, out=shifted)
+    return shifted
 
 
-def _small(picture: Tensor) -> Tensor:
-    """A copy whose longer side is at most `_SMALL`, each pixel the mean of those it stands for."""
-    shrink = _SMALL / max(picture.shape[-2:])
-    if shrink >= 1:
-        return picture
-    height, width = (max(1, round(side * shrink)) for side in picture.shape[-2:])
-    return functional.interpolate(picture, size=(height, width), mode="area")
-
-
-def _like(small: Tensor, picture: Tensor) -> Tensor:
-    """The small copy at the size of the picture."""
-    if small.shape[-2:] == picture.shape[-2:]:
-        return small
-    return functional.interpolate(small, size=picture.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _gaussian(picture: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur, one axis after the other; beyond its border the picture goes on as it ends there."""
+def _gaussian(sigma: float) -> Array:
     reach = max(1, round(3 * sigma))
-    x = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    weights = torch.exp(-(x**2) / (2 * sigma**2))
-    weights = weights / weights.sum()
-    planes = picture.transpose(0, 1)
-    across = functional.conv2d(
-        functional.pad(planes, (reach, reach, 0, 0), mode="replicate"), weights[None, None, None]
-    )
-    down = functional.pad(across, (0, 0, reach, reach), mode="replicate")
-    return functional.conv2d(down, weights[None, None, :, None]).transpose(0, 1)
+    weights = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
-def _box(picture: Tensor, radius: int) -> Tensor:
-    """The mean over a square window of side 2 radius + 1."""
-    padded = functional.pad(picture, (radius,) * 4, mode="replicate")
-    return functional.avg_pool2d(padded, 2 * radius + 1, stride=1)
+def _blurred(planes: Array, weights: Array) -> Array:
+    """Weighted means over the last two axes; beyond its border a plane goes on as it ends there."""
+    down, across = (_weights_of_all(length, weights) for length in planes.shape[-2:])
+    return np.asarray(down @ planes @ across.T)
 
 
-def _smooth(x: Tensor) -> Tensor:
-    x = x.clamp(0, 1)
-    return x * x * (3 - 2 * x)
+def _weights_of_all(length: int, weights: Array) -> Array:
+    """A blur as a matrix [length, length]: for small planes a product is the fastest way to a wide blur."""
+    matrix, lines = np.zeros((length, length), np.float32), np.arange(length)
+    for away, weight in enumerate(weights, start=-(len(weights) // 2)):
+        matrix[lines, np.clip(lines + away, 0, length - 1)] += weight
+    return matrix
 
 
-def _linear(encoded: Tensor) -> Tensor:
-    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
-def _encode(light: Tensor) -> Tensor:
-    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+def _weighted(lines: Array, weights: Array) -> Array:
+    """Weighted means over the first axis, of those lines that have all their neighbours."""
+    reach = len(weights) // 2
+    count = len(lines) - 2 * reach
+    total: Array = lines[reach : reach + count] * weights[reach]
+    for away in range(1, reach + 1):
+        pair = lines[reach - away : reach - away + count] + lines[reach + away : reach + away + count]
+        pair *= weights[reach + away]
+        total += pair
+    return total

@@ -54,7 +54,7 @@ def new_page(browser: Browser, service: Service, **context: Any) -> Iterator[tup
     base = f"http://127.0.0.1:{service.port}"
     given = {"base_url": base, "viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce"} | context
     opened = browser.new_context(**given)
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(60_000)
     page, watch = opened.new_page(), Watch()
     watch.follow(page)
     try:
@@ -107,16 +107,27 @@ def before(page: Page) -> NDArray[np.uint8]:
 
 def after(page: Page) -> NDArray[np.uint8]:
     """The photo with the look as it is shown, [H, W, 3]."""
-    return _pixels(
-        page.evaluate("""async () => {
-            const { shown } = await import("/page/main.js");
-            const pixels = shown.pixels();
-            const canvas = document.createElement("canvas");
-            [canvas.width, canvas.height] = [pixels.width, pixels.height];
-            canvas.getContext("2d").putImageData(pixels, 0, 0);
-            return canvas.toDataURL();
-        }""")
-    )
+    return _pixels(page.evaluate(_AFTER, None))
+
+
+def after_moving(page: Page, slider: str, value: int) -> NDArray[np.uint8]:
+    """What is shown at once when a slider that is held is moved to a value."""
+    return _pixels(page.evaluate(_AFTER, [slider, value]))
+
+
+_AFTER = """async (moved) => {
+    const { shown } = await import("/page/main.js");
+    if (moved) {
+        const slider = document.querySelector(moved[0]);
+        slider.value = moved[1];
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    const pixels = shown.pixels();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [pixels.width, pixels.height];
+    canvas.getContext("2d").putImageData(pixels, 0, 0);
+    return canvas.toDataURL();
+}"""
 
 
 def grade_of(page: Page) -> Grade:

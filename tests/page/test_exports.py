@@ -71,10 +71,10 @@ def test_the_preset_for_lightroom(page: Page, feedback: list[Request]) -> None:
 def test_the_picture_at_preview_size_does_not_leave_the_page(page: Page, watch: Watch) -> None:
     type_look(page, "kept here")
     downloaded = download(page, "Picture preview size")
-    assert downloaded.suggested_filename == "raccoon-kept-here.jpg"
+    assert downloaded.suggested_filename == "pagoda-kept-here.jpg"
     picture = np.asarray(Image.open(BytesIO(content(downloaded))))
-    assert picture.shape == (768, 1024, 3)
-    shown = np.asarray(Image.fromarray(after(page)).resize((1024, 768)))
+    assert picture.shape == (427, 640, 3)
+    shown = np.asarray(Image.fromarray(after(page)).resize((640, 427)))
     assert np.abs(picture.astype(int) - shown).mean() < 5
     assert [request.url for request in watch.requests if request.url.endswith("/render")] == []
 

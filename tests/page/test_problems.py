@@ -72,14 +72,14 @@ def test_a_slider_that_was_too_fast_is_drawn_when_the_service_lets_it_in(page: P
     refused: list[Route] = []
 
     def refuse_once(route: Route) -> None:
-        if "exposure" not in (route.request.post_data or "") or refused:
+        if "contrast" not in (route.request.post_data or "") or refused:
             route.continue_()
         else:
             refused.append(route)
             answers(429, "too_many_requests", **{"Retry-After": "1"})(route)
 
     page.route("**/lut", refuse_once)
-    page.get_by_role("slider", name="Exposure").fill("30")
+    page.get_by_role("slider", name="Contrast").fill("33")
     expect(page.get_by_role("alert")).to_contain_text("Try again in 1 s")
     page.wait_for_selector(AT_REST)
     expect(page.get_by_role("alert")).to_be_hidden()

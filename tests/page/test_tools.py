@@ -10,6 +10,7 @@ from tests.page.browser import (
     AT_REST,
     Watch,
     after,
+    after_moving,
     before,
     choose_preset,
     choose_range,
@@ -90,6 +91,29 @@ def test_while_a_slider_moves_one_request_is_under_way_and_the_newest_state_wins
     assert asked[-1] == 60
 
 
+def test_between_the_values_that_it_knows_a_moving_slider_needs_no_request(page: Page, watch: Watch) -> None:
+    sweep = """async () => {
+        const slider = document.getElementById("adjust-brightness");
+        for (let value = 0; value <= 40; value += 2) {
+            slider.value = value;
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+            await new Promise((done) => setTimeout(done, 60));
+        }
+    }"""
+    for _ in range(3):  # however slow the service is, all steps are known then
+        page.evaluate(sweep)
+        page.wait_for_selector(AT_REST)
+    asked = len(watch.bodies("/lut"))
+    for value in (7, 33, 18):
+        shown = after_moving(page, "#adjust-brightness", value).astype(int)
+        off = np.abs(shown - apply_grade(before(page), Grade.parse({"adjust": {"brightness": value}})))
+        assert off.mean() < 1
+        assert off.max() <= 6
+    page.wait_for_selector(AT_REST)
+    moved = [body for body in watch.bodies("/lut")[asked:] if body["size"] == 17]
+    assert moved == []
+
+
 def test_a_double_click_and_the_value_reset_a_slider(page: Page) -> None:
     set_slider(page, "Contrast", 30)
     page.get_by_role("slider", name="Contrast").dblclick()
@@ -110,6 +134,8 @@ def test_a_tool_is_reset_as_a_whole(page: Page) -> None:
 
 
 def test_a_colour_range_changes_its_colours(page: Page) -> None:
+    page.get_by_role("button", name="A raccoon among palm leaves").click()
+    page.wait_for_selector(".sample[aria-pressed=true] img[alt*=raccoon]")
     choose_range(page, "green")
     set_slider(page, "Green: saturation", -100)
     grade = grade_of(page)

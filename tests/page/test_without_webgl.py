@@ -24,7 +24,7 @@ def test_the_service_renders_the_picture(browser: Browser, service: Service) -> 
         type_look(page, "grey")
         page.wait_for_selector(AT_REST)
         pixel = (
-            "(id) => [...document.getElementById(id).getContext('2d').getImageData(300, 300, 1, 1).data].slice(0, 3)"
+            "(id) => [...document.getElementById(id).getContext('2d').getImageData(250, 375, 1, 1).data].slice(0, 3)"
         )
         assert np.ptp(page.evaluate(pixel, "after")) <= 3
         assert np.ptp(page.evaluate(pixel, "before")) > 10

@@ -6,12 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from app.grade import Grade
 from app.render.colour import Array, luminance
-from app.render.spatial import bloom, sharpen, structure
+from app.render.pipeline import apply_grade
 from tests.render.pictures import photo
 
 Step = Callable[[Array, int], Array]
-STEPS = pytest.mark.parametrize("step", [bloom, sharpen, structure])
+
+
+def step_of(name: str) -> Step:
+    return lambda image, amount: apply_grade(image, Grade.parse({"adjust": {name: amount}}))
+
+
+bloom, sharpen, structure = step_of("bloom"), step_of("sharpen"), step_of("structure")
+STEPS = pytest.mark.parametrize("step", [bloom, sharpen, structure], ids=["bloom", "sharpen", "structure"])
 
 
 def detail(image: Array) -> float:
@@ -63,7 +71,7 @@ def test_an_even_dark_surface_stays_what_it_is(step: Step) -> None:
     assert step(even, 100) == pytest.approx(even, abs=1e-5)
 
 
-@pytest.mark.parametrize("step", [sharpen, structure])
+@pytest.mark.parametrize("step", [sharpen, structure], ids=["sharpen", "structure"])
 def test_more_of_it_gives_more_detail(step: Step) -> None:
     image = photo("chelsea", 96)
     measured = [detail(image)] + [detail(step(image, amount)) for amount in (10, 40, 100)]
@@ -102,7 +110,7 @@ def test_sharpening_overshoots_a_strong_edge_only_a_little() -> None:
     assert sharpen(edge, 100) == pytest.approx(edge, abs=0.2)
 
 
-@pytest.mark.parametrize(("step", "bound"), [(bloom, 0.02), (structure, 0.04)])
+@pytest.mark.parametrize(("step", "bound"), [(bloom, 0.02), (structure, 0.04)], ids=["bloom", "structure"])
 def test_a_preview_looks_like_the_full_picture(step: Step, bound: float) -> None:
     full = photo("astronaut", 512)
     full = at(full, 1024)

@@ -1,7 +1,7 @@
 // The picture that follows the tools: drawn in the page, by the LUTs of the service.
 
+import { LutFeed } from "./feed.js";
 import { plainGrade } from "./grade.js";
-import { AT_REST, LutFeed, WHILE_MOVING } from "./lut.js";
 import { Picture, SPATIAL } from "./picture.js";
 import { scaled } from "./photo.js";
 
@@ -24,9 +24,8 @@ export class LivePicture {
   constructor(before, after, tools, fail) {
     this.before = before;
     this.after = after;
-    this.tools = tools;
     this.#picture = new Picture(after);
-    this.#feed = new LutFeed((lut) => this.#show(lut), fail);
+    this.#feed = new LutFeed((grade) => plainGrade(tools, grade), (lut) => this.#show(lut), fail);
     new ResizeObserver(() => this.#fit()).observe(before);
     after.addEventListener("webglcontextlost", (event) => event.preventDefault());
     after.addEventListener("webglcontextrestored", () => this.#restore());
@@ -43,16 +42,16 @@ export class LivePicture {
     this.#fit();
   }
 
-  /** Show a grade. `settled` is whether it rests: what moves is drawn by a smaller LUT, until it does. */
-  follow(grade, strength, settled) {
+  /** Show a grade. `moves` says which value is moving, {tool, path, low, high}, the strength by {}; null: it rests. */
+  follow(grade, strength, moves = null) {
     const amounts = Object.fromEntries(SPATIAL.map((name) => [name, grade.adjust?.[name] ?? 0]));
     const redraw = strength !== this.#strength || SPATIAL.some((name) => amounts[name] !== this.#amounts[name]);
     this.#amounts = amounts;
     this.#strength = strength;
     this.after.dataset.atRest = "false";
     clearTimeout(this.#resting);
-    this.#resting = settled ? 0 : setTimeout(() => this.follow(grade, strength, true), REST_MS);
-    this.#feed.want(plainGrade(this.tools, grade), settled ? AT_REST : WHILE_MOVING);
+    this.#resting = moves ? setTimeout(() => this.follow(grade, strength), REST_MS) : 0;
+    this.#feed.want(grade, moves?.tool ? moves : null);
     // Else the picture changes when the LUT is there: to draw the old one again would only make it wait.
     if (redraw || this.#feed.caughtUp) this.#schedule();
   }

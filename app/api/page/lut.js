@@ -1,13 +1,6 @@
 // The pointwise part of a grade as a table of colours, computed by the service.
 
 import { ask, read } from "./api.js";
-import { SPATIAL } from "./picture.js";
-
-/** While a slider moves the small table is asked for, which is ready sooner; at rest the one that exports have. */
-export const WHILE_MOVING = 17;
-export const AT_REST = 33;
-
-const KEPT = 48;
 
 // A service lets 600 requests in a minute by default. What moves is slowed down before that.
 const BURST = 100;
@@ -49,68 +42,20 @@ function floats(halves) {
   return numbers;
 }
 
-/** The grade without what is drawn in the page; null where nothing is left of it. */
-export function pointwise(grade) {
-  const { adjust } = grade;
-  const rest = adjust && { ...adjust, ...Object.fromEntries(SPATIAL.map((name) => [name, 0])) };
-  const left = { ...grade, adjust: rest && Object.values(rest).some(Boolean) ? rest : null };
-  return Object.values(left).some(Boolean) ? left : null;
+/** The table that changes nothing. */
+export function identity(points) {
+  const colours = new Float32Array(4 * points ** 3).fill(1);
+  for (let index = 0; index < points ** 3; index++) {
+    const place = [index % points, Math.floor(index / points) % points, Math.floor(index / points ** 2)];
+    colours.set(place.map((step) => step / (points - 1)), 4 * index);
+  }
+  return { points, colours };
 }
 
-/**
- * Follows the newest grade: at most one request is on its way, and when it is back the newest grade is asked for next.
- * `deliver(lut)` is given every table, null for a grade without pointwise part; `fail(error)` says that it stopped, and
- * `fail(null)` that it goes on.
- */
-export class LutFeed {
-  #wanted = null;
-  #shown = "";
-  #flying = false;
-  #failed = false;
-  #kept = new Map();
-
-  constructor(deliver, fail) {
-    this.deliver = deliver;
-    this.fail = fail;
-  }
-
-  /** Whether the newest grade has been delivered. */
-  get caughtUp() {
-    return this.#wanted?.key === this.#shown;
-  }
-
-  want(grade, points) {
-    const left = pointwise(grade);
-    this.#wanted = { grade: left, points, key: left ? `${points} ${JSON.stringify(left)}` : "" };
-    if (!this.#flying) this.#fly();
-  }
-
-  async #fly() {
-    this.#flying = true;
-    try {
-      while (this.#wanted.key !== this.#shown) {
-        const { key, grade, points } = this.#wanted;
-        const lut = key ? (this.#kept.get(key) ?? (await fetchLut(grade, points))) : null;
-        this.#keep(key, lut);
-        this.#shown = key;
-        this.deliver(lut);
-        if (this.#failed) this.fail(null);
-        this.#failed = false;
-      }
-    } catch (error) {
-      this.#failed = true;
-      this.fail(error);
-      if (error.kind === "too_many_requests") setTimeout(() => this.#flying || this.#fly(), error.seconds * 1000);
-    } finally {
-      this.#flying = false;
-    }
-  }
-
-  #keep(key, lut) {
-    this.#kept.delete(key);
-    this.#kept.set(key, lut);
-    if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value);
-  }
+/** The table between two of one size; `share` 0..1 of the way from `one` to `other`. */
+export function between(one, other, share) {
+  const colours = one.colours.map((colour, index) => colour + (other.colours[index] - colour) * share);
+  return { points: one.points, colours };
 }
 
 function pause(milliseconds) {

@@ -35,8 +35,8 @@ let state = null; // {grade, strength, answer}: what is shown; the answer is the
 let project = "";
 let asking = null;
 
-/** Show a state. `settled` is whether it rests. */
-function show(next, settled = true) {
+/** Show a state. `moves` says what of it is moving, as `LivePicture.follow` takes it. */
+function show(next, moves = null) {
   const another = next.answer !== state.answer;
   state = next;
   if (another) showAnswer(next.answer);
@@ -48,7 +48,7 @@ function show(next, settled = true) {
     jump.dataset.kind = badge.kind;
   }
   strength.set(next.strength);
-  picture.follow(next.grade, next.strength, settled);
+  picture.follow(next.grade, next.strength, moves);
   $("undo").disabled = !history.canUndo;
   $("redo").disabled = !history.canRedo;
   $("reset").disabled = !changes() && next.strength === 100;
@@ -87,7 +87,9 @@ async function apply(intent) {
     if (mine !== asking) return;
     take({ ...answer, roundTrip: performance.now() - began });
   } catch (error) {
-    if (error.kind !== "cancelled") problem(error, () => apply(intent));
+    if (mine !== asking) return;
+    say("");
+    problem(error, () => apply(intent));
   } finally {
     if (mine === asking) busy(false);
   }
@@ -97,7 +99,10 @@ function take(answer) {
   const titles = Object.fromEntries(tools.map(({ name, title }) => [name, title]));
   const failed = failures(answer, titles);
   problem(failed, failed && Object.keys(answer.sources).length ? () => apply(answer.intent) : null);
-  if (failed && !Object.keys(answer.sources).length) return;
+  if (failed && !Object.keys(answer.sources).length) {
+    say("");
+    return;
+  }
   const grade = fullGrade(tools, answer);
   settle({ grade, strength: state.strength, answer });
   const { intent, model, timings_ms: timings } = answer;
@@ -124,14 +129,17 @@ function build(schemas) {
   state = { grade: neutralGrade(tools), strength: 100, answer: null };
   history = new History(state);
   strength = slider("strength-value", STRENGTH, {
-    input: (value) => show({ ...state, strength: value }, false),
+    input: (value) => show({ ...state, strength: value }, {}),
     change: (value) => settle({ ...state, strength: value }, "strength"),
   });
   $("strength").replaceChildren(strength.element);
   panels = tools.map((tool) => ({
     tool,
     panel: toolPanel(tool, {
-      input: (path, value) => show({ ...state, grade: withValue(state.grade, tool.name, path, value) }, false),
+      input: ({ path, low, high }, value) => {
+        const grade = withValue(state.grade, tool.name, path, value);
+        show({ ...state, grade }, { tool: tool.name, path, low, high });
+      },
       change: (path, value) => settle(changed(tool, path, value), [tool.name, ...path].join(".")),
       reset: () => settle({ ...state, grade: { ...state.grade, [tool.name]: neutralGrade(tools)[tool.name] } }),
     }),

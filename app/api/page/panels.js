@@ -5,9 +5,9 @@ import { presetStrip, presetTitle } from "./presets.js";
 import { make, signed, slider } from "./slider.js";
 
 /**
- * A tool's panel. `input(path, value)` is called while a value moves, `change(path, value)` when it rests, `reset()`
- * to make the tool neutral. Gives {element, strips, show(settings, badge), point(settings)}: a badge is {text, kind};
- * `point` brings what an answer has set most into sight.
+ * A tool's panel. `input(parameter, value)` is called while a value moves, `change(path, value)` when it rests,
+ * `reset()` to make the tool neutral. Gives {element, strips, show(settings, badge), point(settings)}: a badge is
+ * {text, kind}; `point` brings what an answer has set most into sight.
  */
 export function toolPanel(tool, hooks) {
   const element = make("section", { id: `tool-${tool.name}`, className: "tool" });
@@ -55,7 +55,7 @@ function part(tool, its, { input, change }) {
   const id = [tool.name, ...its.path].join("-");
   if (its.options) return presetStrip(id, its, (value) => change(its.path, value));
   const made = slider(id, its, {
-    input: (value) => input(its.path, value),
+    input: (value) => input(its, value),
     change: (value) => change(its.path, value),
   });
   made.element.dataset.parameter = its.path.at(-1);

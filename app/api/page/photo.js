@@ -5,11 +5,11 @@ import { ask, read } from "./api.js";
 export const LONGEST_SIDE = 1280;
 
 const SAMPLES = [
+  { name: "pagoda", about: "A pagoda above a lake (photo by danielbuechele, CC BY 2.0)" },
   { name: "raccoon", about: "A raccoon among palm leaves" },
   { name: "coffee", about: "A cup of coffee on a wooden table" },
   { name: "astronaut", about: "An astronaut in an orange suit" },
   { name: "rocket", about: "A rocket at dusk" },
-  { name: "cat", about: "A cat" },
 ];
 
 /** A photo that the browser cannot show; the message says what to do. */

@@ -19,9 +19,10 @@ export class RenderedPicture {
     for (const canvas of [this.before, this.after]) draw(canvas, photo.canvas);
   }
 
-  follow(grade, strength, settled) {
+  /** Show a grade, unless something of it still moves. */
+  follow(grade, strength, moves = null) {
     this.after.dataset.atRest = "false";
-    if (!settled || !this.#photo) return;
+    if (moves || !this.#photo) return;
     this.#wanted = { photo: this.#photo, grade: plainGrade(this.tools, grade), strength };
     if (!this.#flying) this.#fly();
   }
@@ -36,8 +37,7 @@ export class RenderedPicture {
       while (this.#wanted) {
         const { photo, grade, strength } = this.#wanted;
         this.#wanted = null;
-        const small = await new Promise((resolve) => photo.canvas.toBlob(resolve, "image/jpeg", 0.95));
-        const rendered = await createImageBitmap(await renderPhoto(small, photo.name, grade, strength));
+        const rendered = await render(photo, grade, strength);
         if (photo === this.#photo) draw(this.after, rendered);
         this.after.dataset.atRest = String(!this.#wanted);
         this.after.dispatchEvent(new Event("drawn"));
@@ -51,6 +51,13 @@ export class RenderedPicture {
       this.#flying = false;
     }
   }
+}
+
+/** The photo under a grade; itself under one that changes nothing. */
+async function render({ canvas, name }, grade, strength) {
+  if (!strength || !Object.values(grade).some(Boolean)) return canvas;
+  const small = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95));
+  return createImageBitmap(await renderPhoto(small, name, grade, strength));
 }
 
 /** The photo's file as the service renders it under a grade, as a blob. Throws ApiError. */

@@ -46,7 +46,8 @@ export function failures(answer, titles) {
     return "No model here can read this text. Say it in other words, best in English; the look stays as it was.";
   }
   const list = failed.map(([tool, reason]) => `${titles[tool]} (${REASONS[reason] ?? reason})`).join(", ");
-  return `Not answered: ${list}. ${failed.length > 1 ? "They are" : "It is"} left unused. Try again, or set it by hand.`;
+  const left = failed.length > 1 ? "They are left unused" : "It is left unused";
+  return `Not answered: ${list}. ${left}. Try again, or set it by hand.`;
 }
 
 /** Show who answered, and how fast. `unused` is whether no tool is used. */

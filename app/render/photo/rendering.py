@@ -3,12 +3,10 @@
 from dataclasses import replace
 from typing import get_args
 
-import numpy as np
-
 from app.grade import Grade
 from app.render.photo.errors import PhotoError
 from app.render.photo.formats import PhotoFormat, check_fits
-from app.render.photo.model import USUAL_LIMITS, PhotoLimits, RenderedPhoto, Samples
+from app.render.photo.model import USUAL_LIMITS, PhotoLimits, RenderedPhoto
 from app.render.photo.reading import decode
 from app.render.photo.writing import encode
 from app.render.pipeline import apply_grade
@@ -31,13 +29,4 @@ def render_photo(
     photo = decode(data, limits)
     height, width = photo.rgb.shape[:2]
     check_fits((width, height), format or photo.format)
-    return encode(replace(photo, rgb=_graded(photo.rgb, grade, strength)), format or photo.format)
-
-
-def _graded(rgb: Samples, grade: Grade, strength: float) -> Samples:
-    if rgb.dtype == np.uint8:
-        return apply_grade(rgb, grade, strength)
-    # float32 holds 24 bits: a grade that changes nothing gives every one of the 16 back.
-    graded = apply_grade(np.divide(rgb, 65535, dtype=np.float32), grade, strength)
-    quantised: Samples = np.rint(graded * np.float32(65535)).astype(np.uint16)
-    return quantised
+    return encode(replace(photo, rgb=apply_grade(photo.rgb, grade, strength)), format or photo.format)

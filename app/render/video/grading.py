@@ -92,11 +92,7 @@ class _Pipeline:
         rgb_frame = self._to_rgb(frame)
         rgb_frame.make_writable()
         rgb = self._pixels(rgb_frame)
-        if rgb.dtype == np.uint8:
-            rgb[:] = apply_grade(rgb, self._grade, self._strength)
-        else:
-            graded = apply_grade(np.divide(rgb, 65535, dtype=np.float32), self._grade, self._strength)
-            rgb[:] = np.rint(graded * np.float32(65535))
+        rgb[:] = apply_grade(rgb, self._grade, self._strength)
         return self._to_encoder(rgb_frame)
 
     def _pixels(self, frame: VideoFrame) -> NDArray[Any]:
