@@ -40,6 +40,10 @@ def _student(settings: Settings, load: Load) -> Student:
         from app.students.vllm import VLLMStudent
 
         return VLLMStudent(settings)
+    if settings.backend == "remote":
+        from app.students.remote import RemoteStudent
+
+        return RemoteStudent(settings)
     return BatchedStudent(lambda: load(settings), settings)
 
 

@@ -101,7 +101,7 @@ def sampling(bounds: "Bounds") -> Any:
         temperature=0,
         max_tokens=bounds.longest,
         structured_outputs=StructuredOutputsParams(regex=bounds.regex) if bounds.regex else None,
-        allowed_token_ids=bounds.tokens,
+        allowed_token_ids=list(bounds.tokens) if bounds.tokens else None,
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )

@@ -35,8 +35,8 @@ class TinyLlama:
 
     def settings(self, model: str, **changes: Any) -> Settings:
         """Settings of a service whose student it is, by vLLM and in full precision."""
-        defaults = {"backend": "vllm", "dtype": "float32", "vllm_cpu_cache_gib": 0.25}
-        return Settings(model=model, model_store=self.store, **(defaults | changes))
+        defaults = {"model_store": self.store, "backend": "vllm", "dtype": "float32", "vllm_cpu_cache_gib": 0.25}
+        return Settings(model=model, **(defaults | changes))
 
 
 def make(store: Path) -> TinyLlama:
