@@ -19,6 +19,9 @@ from app.students import EngineError, ModelStoreError
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
 
+LOOP = ("duckdb", "ibis", "matplotlib", "psycopg", "pyarrow", "scipy", "statsmodels")
+"""What the extra `loop` brings."""
+
 out, err = Console(), Console(stderr=True)
 
 Model = Annotated[str, typer.Option(help="The student, name@version.", show_default="RECOLOR_MODEL")]
@@ -38,6 +41,7 @@ def settings_of(**changes: Any) -> Settings:
 @contextmanager
 def errors() -> Iterator[None]:
     """Known errors as one line, without a traceback."""
+    from app.distill.collect.errors import LogError
     from app.distill.dataset import DatasetError
     from app.distill.reality.errors import RealityError
 
@@ -46,6 +50,7 @@ def errors() -> Iterator[None]:
     except (
         ModelStoreError,
         DatasetError,
+        LogError,
         RealityError,
         EngineError,
         EventStoreError,
@@ -53,6 +58,11 @@ def errors() -> Iterator[None]:
         Unavailable,
     ) as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except ModuleNotFoundError as error:
+        if error.name not in LOOP:
+            raise
+        err.print(f"recolor: {error.name} is not installed: pip install 'recolor[loop]'", markup=False)
         raise typer.Exit(1) from None
 
 
