@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from app.cli.console import err, errors, out, settings_of
+from app.cli.console import err, errors, listing, out, settings_of
 
 if TYPE_CHECKING:
     from app.distill.collect.collecting import Collection
@@ -71,9 +71,9 @@ def tables(found: "Collection") -> list[Table]:
     other = "lower bound" if found.rule.by == "rate" else "rate"
     simulated = f", of which {funnel.simulated} simulated" if funnel.simulated else ""
     views = [
-        _table("From calls to the dataset"),
-        _table("Calls per intent"),
-        _table("Not used"),
+        listing("From calls to the dataset"),
+        listing("Calls per intent"),
+        listing("Not used"),
     ]
     for name, count in (
         (f"calls{simulated}", funnel.calls),
@@ -95,12 +95,6 @@ def tables(found: "Collection") -> list[Table]:
     for name, count in found.problems.items():
         views[2].add_row(name, f"{count:,}")
     return [view for view in views if view.row_count]
-
-
-def _table(title: str) -> Table:
-    view = Table("", "", title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
-    view.columns[1].justify = "right"
-    return view
 
 
 @contextmanager

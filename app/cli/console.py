@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from app.events import EventStoreError
 from app.main import StartError
@@ -74,3 +75,10 @@ def write(file: Path | None, data: Any) -> None:
 def progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err)
+
+
+def listing(title: str) -> Table:
+    """Names at the left, numbers at the right."""
+    view = Table("", "", title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+    view.columns[1].justify = "right"
+    return view
