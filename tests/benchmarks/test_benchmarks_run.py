@@ -57,6 +57,11 @@ def numbers(node: Any) -> Iterator[float]:
         yield node
 
 
+def test_collect_finds_better_answers_than_were_served(tmp_path: Path) -> None:
+    written = quick("collect", tmp_path)
+    assert written["results"]["distance_kept"] < written["results"]["distance_served"]
+
+
 def test_latency_compares_the_service_with_generating_json(tmp_path: Path) -> None:
     written = quick("latency", tmp_path)
     results, targets = written["results"], {target["name"]: target for target in written["targets"]}
