@@ -24,9 +24,9 @@ from app.distill.finetune.examples import IGNORED, lacking, tokenize
 from app.distill.finetune.journey import score_network
 from app.distill.training_run import LAST_EPOCHS
 from app.grade import TOOLS
-from app.grade.codecs import CODECS, DecodeError
+from app.grade.codecs import CODECS
 from app.settings import Settings
-from app.students import Answer, Engine, load_engine
+from app.students import load_engine
 from app.students.generative import GenerativeStudent
 from app.students.prompting import Prompter
 from app.students.store import ModelStore, sha256
@@ -35,7 +35,7 @@ from tests.house.checkout import ROOT
 from tests.students.tiny import Tiny
 from tests.students.trained import (
     LICENCE,
-    MODEL_LICENCE,
+    LLAMA,
     T5,
     VALIDATION,
     Trained,
@@ -84,7 +84,11 @@ def engine_of(student: Trained, decoding: str | None = None) -> GenerativeStuden
     return GenerativeStudent(student.stored, ModelStore(student.store), decoding, dtype="float32")
 
 
-def tested(student: Trained) -> list[Example]:
+def settings(student: Trained) -> Settings:
+    return Settings(model=student.model, model_store=student.store, dtype="float32", threads=1)
+
+
+def held_out(student: Trained) -> list[Example]:
     return [row for row in read_dataset(student.data) if row.split == "test"]
 
 
@@ -125,26 +129,26 @@ def refused(result: Result, words: str, code: int = 1) -> None:
 
 
 def test_a_t5_learns_to_answer_with_the_teachers_grades(trained_t5: Trained) -> None:
-    found = evaluate(load_engine(settings(trained_t5)), tested(trained_t5))
+    found = evaluate(load_engine(settings(trained_t5)), held_out(trained_t5))
     assert found.validity == 1
     assert found.scores["All"].overall > 0.6
     best = max(entry["overall"] for entry in curves(trained_t5.run)[-LAST_EPOCHS:])
-    assert best > 0.6 > 0.2 > untrained_score(trained_t5, Path(trained_t5.student))
+    assert best > 0.6
+    assert untrained_score(trained_t5, Path(trained_t5.student)) < 0.2
 
 
 def test_a_llama_learns_to_answer_with_the_teachers_grades(trained_llama: Trained) -> None:
-    found = evaluate(load_engine(settings(trained_llama)), tested(trained_llama))
+    found = evaluate(load_engine(settings(trained_llama)), held_out(trained_llama))
     assert found.validity == 1
     assert found.scores["All"].overall > 0.6
     base = ModelStore(trained_llama.store).find("tiny-llama-base@1").path
     best = max(entry["overall"] for entry in curves(trained_llama.run)[-LAST_EPOCHS:])
-    assert best > 0.6 > 0.2 > untrained_score(trained_llama, base)
+    assert best > 0.6
+    assert untrained_score(trained_llama, base) < 0.2
 
 
-@pytest.mark.parametrize("kind", ["trained_t5", "trained_llama"])
-def test_most_answers_are_valid_without_any_grammar(request: pytest.FixtureRequest, kind: str) -> None:
-    student: Trained = request.getfixturevalue(kind)
-    assert evaluate(engine_of(student, "free"), tested(student)).validity > 0.6
+def test_most_answers_are_valid_without_any_grammar(trained_llama: Trained) -> None:
+    assert evaluate(engine_of(trained_llama, "free"), held_out(trained_llama)).validity > 0.8
 
 
 def test_the_command_line_grades_by_it(trained_llama: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,14 +156,14 @@ def test_the_command_line_grades_by_it(trained_llama: Trained, monkeypatch: pyte
         monkeypatch.setenv(f"RECOLOR_{name}", str(value))
     result = recolor("grade", "just grayscale", "--json")
     assert result.exit_code == 0, result.output
-    (wanted,) = [row.grade for row in tested(trained_llama) if row.intent == "just grayscale"]
+    (wanted,) = [row.grade for row in held_out(trained_llama) if row.intent == "just grayscale"]
     answered = json.loads(result.stdout)
     assert answered["adjust"] == wanted.adjust.model_dump() if wanted.adjust else answered["adjust"] is None
 
 
 def test_a_lora_learns_what_its_base_does_not_know(adapter: Trained, trained_llama: Trained) -> None:
-    before = evaluate(engine_of(trained_llama), tested(adapter)).scores["All"].overall
-    after = evaluate(engine_of(adapter), tested(adapter)).scores["All"].overall
+    before = evaluate(engine_of(trained_llama), held_out(adapter)).scores["All"].overall
+    after = evaluate(engine_of(adapter), held_out(adapter)).scores["All"].overall
     assert after > before + 0.2
     manifest = adapter.stored.manifest
     assert (manifest.base, manifest.architecture) == ("tiny-llama@1", "LlamaForCausalLM")
@@ -180,11 +184,7 @@ def test_an_adapter_and_the_merged_weights_give_the_same_answers(
     assert merged.stored.manifest.base is None
     assert "model.safetensors" in merged.stored.manifest.files
     intents = [row.intent for row in read_dataset(new_looks)]
-    assert answers(engine_of(merged), intents) == answers(engine_of(adapter), intents)
-
-
-def answers(engine: Engine, intents: list[str]) -> list[dict[str, Answer]]:
-    return ask(engine, intents)
+    assert ask(engine_of(merged), intents) == ask(engine_of(adapter), intents)
 
 
 def test_a_t5_that_writes_json_is_given_the_braces_and_uses_them(writes_json: Trained) -> None:
@@ -194,21 +194,9 @@ def test_a_t5_that_writes_json_is_given_the_braces_and_uses_them(writes_json: Tr
     assert tokenizer.unk_token_id not in tokenizer.encode('{"name":"faded_C1","intensity":40}')
     manifest = writes_json.stored.manifest
     assert (manifest.codec, manifest.decoding) == ("json", "free")
-    engine, codec = engine_of(writes_json), CODECS["json"]
-    read = 0
-    for answered in answers(engine, [row.intent for row in tested(writes_json)]):
-        for tool, answer in answered.items():
-            assert answer.text is not None
-            try:
-                codec.decode(tool, answer.text)
-                read += 1
-            except DecodeError as error:
-                assert error.reason in ("invalid_json", "schema", "truncated")
-    assert read > 0.8 * len(TOOLS) * len(tested(writes_json))
-
-
-def settings(student: Trained) -> Settings:
-    return Settings(model=student.model, model_store=student.store, dtype="float32", threads=1)
+    found = evaluate(engine_of(writes_json), held_out(writes_json))
+    assert found.validity > 0.8
+    assert found.scores["All"].tools["filter"].final > 0.8
 
 
 # What is learned from
@@ -226,7 +214,9 @@ def test_the_loss_is_on_the_answer_only(tmp_path: Path) -> None:
         assert len(example["input_ids"]) > len(learned) > 0
         assert example["input_ids"][-len(learned) :] == learned
         assert learned[-1] == tokenizer.eos_token_id
-        assert [index for index, label in zip(ids.tolist(), labels.tolist(), strict=True) if label != IGNORED] == learned
+        assert [
+            index for index, label in zip(ids.tolist(), labels.tolist(), strict=True) if label != IGNORED
+        ] == learned
     answer = CODECS["letters"].encode("adjust", rows[0].grade.adjust)
     assert tokenizer.decode(examples[0]["labels"][-len(answer) - 1 : -1]) == answer
 
@@ -257,21 +247,21 @@ def test_a_killed_run_reaches_the_weights_of_one_that_ran_through(trained_t5: Tr
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", *arguments], cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True
     )
+    second, third = (entry["step"] for entry in curves(trained_t5.run)[1:3])
     begun = time.monotonic()
-    while not (run / "checkpoint-136" / "trainer_state.json").is_file():
+    while not (run / f"checkpoint-{second}" / "trainer_state.json").is_file():
         assert process.poll() is None, process.communicate()[1].decode()
         assert time.monotonic() < begun + 200
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    done = len(curves(run))
-    assert LAST_EPOCHS > done - 1
-    assert not store.exists()
-    # As if it had been killed while it wrote a checkpoint.
-    half = run / f"checkpoint-{(done + 1) * 68}"
+    assert len(curves(run)) < len(curves(trained_t5.run))
+    assert not (store / "students").exists()
+    # As if it had been killed while it wrote the next checkpoint.
+    half = run / f"checkpoint-{third}"
     half.mkdir(exist_ok=True)
     (half / "model.safetensors").write_bytes(b"\x00" * 100)
-    (half / "trainer_state.json").write_text('{"epoch"')
+    (half / "trainer_state.json").write_text('{"epoch"', encoding="utf-8")
 
     resumed = trained(trained_t5.student, trained_t5.model, trained_t5.data, run, store, *T5)
     assert "epoch 1: validation" not in resumed.output
@@ -294,7 +284,7 @@ def test_a_killed_lora_goes_on_as_if_nothing_had_been(
     assert same(last_weights(run), last_weights(adapter.run))
 
 
-class KilledError(BaseException):
+class KilledError(Exception):
     """Ends a run where a signal would."""
 
 
@@ -315,8 +305,7 @@ def test_the_best_of_the_last_epochs_is_released(trained_llama: Trained, tmp_pat
     overalls = (0.9, 0.3, 0.5, 0.4)
     scored = [entry | {"overall": overall} for entry, overall in zip(curves(run), overalls, strict=True)]
     (run / "curves.json").write_text(json.dumps(scored), encoding="utf-8")
-    arguments = ("--epochs", "4", "--rate", "5e-3", "--no-lora")
-    student = trained("tiny-llama-base", "tiny-best@1", trained_llama.data, run, trained_llama.store, *arguments)
+    student = trained("tiny-llama-base", "tiny-best@1", trained_llama.data, run, trained_llama.store, *LLAMA)
     assert student.stored.manifest.training["best_epoch"] == 3
     assert "writing the student of epoch 3" in student.output
     released = load_file(student.stored.path / "model.safetensors")
@@ -342,10 +331,10 @@ def test_the_manifest_says_what_the_student_is_and_came_from(trained_llama: Trai
     assert training["plan"]["seed"] == 1
     assert training["plan"]["lora"] is None
     assert training["epochs"] == curves(trained_llama.run)
-    assert (training["examples"], training["validation"], training["unread"]) == (3 * (16 * 24 - 24), 24, 0)
+    assert (training["examples"], training["validation"], training["unread"]) == (3 * (12 * 24 - 24), 24, 0)
     assert set(manifest.scores) == {"test", "free", "behaviours"}
     assert manifest.scores["test"]["decoding"] == "constrained"
-    assert manifest.scores["test"]["scores"]["All"]["rows"] == len(tested(trained_llama))
+    assert manifest.scores["test"]["scores"]["All"]["rows"] == len(held_out(trained_llama))
     listed = {file.name for file in stored.path.iterdir()} - {"manifest.json", "README.md"}
     assert set(manifest.files) == listed >= {"model.safetensors", "tokenizer.json", "training.png", "config.json"}
 
@@ -361,7 +350,7 @@ def test_the_curves_are_drawn_beside_the_weights(trained_t5: Trained) -> None:
 def test_the_licence_of_model_and_data_is_shown_before_the_release(trained_llama: Trained, trained_t5: Trained) -> None:
     shown, released = f"releasing tiny-llama@1 under the licence: {LICENCE}", "released "
     assert 0 < trained_llama.output.index(shown) < trained_llama.output.index(released)
-    assert f"licence: {LICENCE}" in (trained_llama.stored.path / "README.md").read_text(encoding="utf-8").replace("*", "").lower().replace("cc0", "cc0") or LICENCE in (trained_llama.stored.path / "README.md").read_text(encoding="utf-8")
+    assert f"**Licence:** {LICENCE}." in (trained_llama.stored.path / "README.md").read_text(encoding="utf-8")
     # A folder whose card states none.
     assert trained_t5.stored.manifest.licence == "unknown: that of the base model (base model), cc0-1.0 (data)"
 
@@ -449,7 +438,9 @@ def test_an_adapter_needs_a_base_in_the_model_store(
     attempt: Callable[..., Result], adapter: Trained, tmp_path: Path
 ) -> None:
     refused(attempt(write_llama(tmp_path / "base"), "--adapter"), "belongs to a base in the model store")
-    refused(attempt(adapter.model, store=adapter.store), "is an adapter; train from a whole model, such as tiny-llama@1")
+    refused(
+        attempt(adapter.model, store=adapter.store), "is an adapter; train from a whole model, such as tiny-llama@1"
+    )
 
 
 def test_a_version_that_exists_is_refused(trained_t5: Trained, tmp_path: Path) -> None:

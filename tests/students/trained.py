@@ -16,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, T5Confi
 
 from app.students.store import ModelStore, StoredModel
 from tests.cli.conftest import recolor
-from tests.students.tiny import rows, write_lines
+from tests.students.tiny import lines, rows, write_lines
 from tests.students.tiny_writers import llama_tokenizer, t5_tokenizer
 
 WAYS = (
@@ -27,6 +27,9 @@ WAYS = (
 TESTED = ("just {}", "{} effect")
 """Ways that occur in the test split only."""
 VALIDATION = 24
+T5 = ("--epochs", "6", "--rate", "5e-3")
+LLAMA = ("--epochs", "4", "--rate", "5e-3", "--no-lora")
+BEHAVIOURS = lines("behaviours.jsonl")[::12]
 MODEL_LICENCE = "tiny-community"
 LICENCE = f"{MODEL_LICENCE} (base model), cc0-1.0 (data)"
 
@@ -48,8 +51,11 @@ class Trained:
 
 
 def train(student: str | Path, model: str, data: Path, run: Path, store: Path, *arguments: str) -> Result:
-    """`recolor train`, in this process."""
-    return recolor(*command(student, model, data, run, store, *arguments))
+    """`recolor train`, in this process; scored on few behaviours, and without patience for answers that do not end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.cli.training.DATASETS", write_lines(data.with_name("behaviours.jsonl"), BEHAVIOURS).parent)
+        patch.setattr("app.students.generative.LONGEST_FREE", 100)
+        return recolor(*command(student, model, data, run, store, *arguments))
 
 
 def command(student: str | Path, model: str, data: Path, run: Path, store: Path, *arguments: str) -> list[str]:
@@ -68,11 +74,8 @@ def trained(student: str | Path, model: str, data: Path, run: Path, store: Path,
 def train_t5(folder: Path) -> Trained:
     """A T5 trained in full, from a folder."""
     base = write_t5(folder / "tiny-t5")
-    data = write_ways(folder / "data" / "looks.jsonl", looks(16))
+    data = write_ways(folder / "data" / "looks.jsonl", looks(12))
     return trained(base, "tiny-t5@1", data, folder / "run", folder / "store", *T5)
-
-
-T5 = ("--epochs", "6", "--rate", "5e-3")
 
 
 def train_llama(folder: Path) -> Trained:
@@ -82,9 +85,8 @@ def train_llama(folder: Path) -> Trained:
         patch.setenv("RECOLOR_MODEL_STORE", str(folder / "store"))
         added = recolor("models", "add", base, "--licence", MODEL_LICENCE, "--as", "tiny-llama-base@1")
     assert added.exit_code == 0, added.output
-    data = write_ways(folder / "data" / "looks.jsonl", looks(16))
-    arguments = ("--epochs", "4", "--rate", "5e-3", "--no-lora")
-    return trained("tiny-llama-base", "tiny-llama@1", data, folder / "run", folder / "store", *arguments)
+    data = write_ways(folder / "data" / "looks.jsonl", looks(12))
+    return trained("tiny-llama-base", "tiny-llama@1", data, folder / "run", folder / "store", *LLAMA)
 
 
 def write_t5(folder: Path) -> Path:
