@@ -76,6 +76,7 @@ class Finetuning:
             seed=plan.seed,
             data_seed=plan.seed,
             dataloader_pin_memory=cuda,
+            ddp_find_unused_parameters=False,
             report_to=[],
             remove_unused_columns=False,
             disable_tqdm=True,
