@@ -13,8 +13,9 @@ from app.cli.looks import grade
 from app.cli.models import models
 from app.cli.pictures import apply
 from app.cli.reality import reality_check
+from app.cli.scoring import evaluate
 from app.cli.simulating import simulate
-from app.cli.training import evaluate, train
+from app.cli.training import train
 
 cli = typer.Typer(
     help="A typed look in, the settings of three editing tools out. Settings come from RECOLOR_… variables.",

@@ -25,6 +25,7 @@ LOOP = ("duckdb", "ibis", "matplotlib", "psycopg", "pyarrow", "scipy", "statsmod
 
 out, err = Console(), Console(stderr=True)
 
+Dataset = Annotated[Path, typer.Option(help="A teacher dataset, one JSON object a line.")]
 Model = Annotated[str, typer.Option(help="The student, name@version.", show_default="RECOLOR_MODEL")]
 
 
@@ -72,9 +73,9 @@ def write(file: Path | None, data: Any) -> None:
         file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def progress() -> Progress:
+def progress(shown: bool = True) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err)
+    return Progress(*columns, console=err, disable=not shown)
 
 
 def listing(title: str) -> Table:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import DATASETS, errors, listing, out, progress
-from app.cli.training import Dataset
+from app.cli.console import DATASETS, Dataset, errors, listing, out, progress
 from app.main import StartError
 
 if TYPE_CHECKING:
