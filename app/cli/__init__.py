@@ -13,6 +13,7 @@ from app.cli.looks import grade
 from app.cli.models import models
 from app.cli.pictures import apply
 from app.cli.reality import reality_check
+from app.cli.scoring import compare, split
 from app.cli.simulating import simulate
 from app.cli.training import evaluate, train
 
@@ -34,7 +35,7 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, simulate, collect, train, evaluate, reality_check):
+for command in (grade, apply, export, lut, simulate, collect, split, train, evaluate, compare, reality_check):
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")

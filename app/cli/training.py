@@ -117,8 +117,12 @@ def evaluate(
     behaviours: Annotated[bool, typer.Option("--behaviours", help="Check behaviours.jsonl instead.")] = False,
     file: Annotated[Path | None, typer.Option(help="Another behaviours file.")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+    teacher: Annotated[bool, typer.Option("--teacher", help="Score RECOLOR_TEACHER_… instead of a student.")] = False,
+    chart: Annotated[Path | None, typer.Option(help="Also draw scores and intervals, a .png file.")] = None,
+    worst: Annotated[int, typer.Option(min=0, help="Also list so many of the worst intents.")] = 0,
 ) -> None:
     """Score a student against the teacher, or check how it behaves; exit 1 if under 90% of behaviours hold."""
+    from app.cli.scoring import check_chart, evaluate_teacher, tell
     from app.distill import evaluate as evaluation
     from app.distill.behaviours import check, failure_table, read_behaviours
     from app.distill.behaviours import table as behaviour_table
@@ -126,8 +130,12 @@ def evaluate(
 
     if as_json is not None and (as_json.is_dir() or not as_json.resolve().parent.is_dir()):
         raise typer.BadParameter(f"{as_json} is a folder, or lies in none", param_hint="--json")
+    check_chart(chart)
     changes = {"model": model, "decoding": decoding}
     with errors():
+        if teacher:
+            tell(*evaluate_teacher(data, split), as_json, chart, worst)
+            return
         engine = load_engine(settings_of(**{name: value for name, value in changes.items() if value}))
         if behaviours or file:
             report = check(
@@ -145,8 +153,7 @@ def evaluate(
         with progress() as shown:
             task = shown.add_task("scoring", total=len(rows))
             found = evaluation.evaluate(engine, rows, lambda done: shown.update(task, completed=done))
-        out.print(evaluation.table(found))
-        write(as_json, found.plain())
+        tell(rows, found, as_json, chart, worst)
 
 
 @dataclass(frozen=True, slots=True)
