@@ -6,6 +6,7 @@ import typer
 
 from app import __version__
 from app.cli.collecting import collect
+from app.cli.comparing import compare, split
 from app.cli.console import settings_of
 from app.cli.events import events
 from app.cli.exports import export, lut
@@ -35,7 +36,7 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, simulate, collect, train, evaluate, reality_check):
+for command in (grade, apply, export, lut, simulate, collect, split, train, evaluate, compare, reality_check):
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")
