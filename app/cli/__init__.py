@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
+from app.cli.collecting import collect
 from app.cli.console import settings_of
 from app.cli.events import events
 from app.cli.exports import export, lut
@@ -13,6 +14,7 @@ from app.cli.models import models
 from app.cli.pictures import apply
 from app.cli.reality import reality_check
 from app.cli.scoring import evaluate
+from app.cli.simulating import simulate
 from app.cli.training import train
 
 cli = typer.Typer(
@@ -33,7 +35,7 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, train, evaluate, reality_check):
+for command in (grade, apply, export, lut, simulate, collect, train, evaluate, reality_check):
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")

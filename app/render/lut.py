@@ -2,22 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-import torch
-from PIL import Image, ImageFilter
-from torch import Tensor
+from numpy.typing import NDArray
 
 from app.render.colour import Array, joined
 from app.render.memory import reuse_memory
 
 MAX_SIZE = 65
-"""The most points an axis: the largest LUT that is exported, and that Pillow applies."""
-
-# Colours looked up at once: so few that all steps stay in the processor's cache, and that PyTorch leaves them to the
-# thread that asks.
-_TILE = 1 << 14
+"""The most points an axis: the largest LUT that is exported."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,47 +48,22 @@ class Lut:
         grid = joined(*np.meshgrid(points, points, points, indexing="ij"))
         return cls(np.clip(function(grid), 0, 1))
 
-    def apply(self, rgb: Array) -> Array:
+    def apply(self, rgb: NDArray[Any]) -> NDArray[Any]:
         """The colours of `rgb`, trilinear between the points of the grid.
 
         Args:
-            rgb: finite numbers, shape [..., 3]; below 0 counts as 0, above 1 as 1.
+            rgb: shape [..., 3], uint8, uint16 or finite floats; floats below 0 count as 0, above 1 as 1.
 
         Returns:
-            A new float32 array of the same shape.
+            A new array of the same shape: uint8 for uint8, uint16 for uint16, else float32.
         """
-        return np.ascontiguousarray(np.moveaxis(self.apply_to_planes(np.moveaxis(rgb, -1, 0)), 0, -1))
+        from app.render.looking_up import look_up
 
-    def apply_to_planes(self, planes: Array) -> Array:
-        """`apply` for colours whose channels come first, [3, ...]."""
-        colours = np.array(planes, np.float32, order="C").reshape(3, -1)
-        table, result = torch.from_numpy(self.table.reshape(-1, 3).T.copy()), np.empty_like(colours)
-        for start in range(0, colours.shape[1], _TILE):
-            tile = torch.from_numpy(colours[:, start : start + _TILE])
-            result[:, start : start + _TILE] = _trilinear(table, self.size, tile).numpy()
-        return result.reshape(planes.shape)
-
-    def apply_8bit(self, image: Image.Image) -> Image.Image:
-        """A picture of mode RGB, or RGBA (alpha is kept), looked up in whole numbers: several times faster."""
-        return image.filter(ImageFilter.Color3DLUT(self.size, self.red_first().reshape(-1)))
+        whole = rgb.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
+        result = np.array(rgb, rgb.dtype if whole else np.float32, order="C")
+        look_up(self, result)
+        return result
 
     def red_first(self) -> Array:
         """The colours in the order of files and textures, [n³, 3]: red changes fastest, blue slowest."""
         return np.ascontiguousarray(self.table.transpose(2, 1, 0, 3)).reshape(-1, 3)
-
-
-def _trilinear(planes: Tensor, size: int, rgb: Tensor) -> Tensor:
-    """Colours [3, m] at `rgb` [3, m] of a table with one plane a channel, [3, size³]."""
-    at = (rgb * (size - 1)).clamp(0, size - 1)
-    # The last point belongs to the last cell, so that every cell has a neighbour above.
-    cell = at.floor().clamp(max=size - 2)
-    red, green, blue = at - cell
-    corner = torch.tensordot(torch.tensor([size * size, size, 1]), cell.long(), dims=1)
-
-    def along_blue(offset: int) -> Tensor:
-        return torch.lerp(planes.index_select(1, corner + offset), planes.index_select(1, corner + offset + 1), blue)
-
-    def along_green(offset: int) -> Tensor:
-        return torch.lerp(along_blue(offset), along_blue(offset + size), green)
-
-    return torch.lerp(along_green(0), along_green(size * size), red)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from app.grade import Adjust, Grade
 from app.render.adjust import adjust
@@ -112,17 +111,10 @@ def _through_lut(image: Picture, grade: Grade, strength: float, texture: int = 0
             store(textured(planes(band), rows), result[rows])
             band = result[rows]
         if lut:
-            _look_up(lut, band, result[rows])
+            result[rows] = lut.apply(band)
 
     in_bands(image, work)
     return result
-
-
-def _look_up(lut: Lut, band: Picture, result: Picture) -> None:
-    if band.dtype == np.uint8:
-        result[...] = np.asarray(lut.apply_8bit(Image.fromarray(band)))
-    else:
-        store(lut.apply_to_planes(planes(band)), result)
 
 
 def _finished(graded: Picture, image: Picture, settings: Adjust, strength: float) -> Picture:

@@ -47,7 +47,8 @@ def hue_weights(hue: Array) -> Array:
     past = (hue[..., None] - centres) % 360
     falling = np.where(past < gaps, 1 - smooth(past / gaps), 0)  # from a centre to the next one
     rising = np.where(past < gaps, smooth(past / gaps), 0)
-    return (falling + np.roll(rising, 1, axis=-1)).astype(np.float32)
+    weights: Array = (falling + np.roll(rising, 1, axis=-1)).astype(np.float32)
+    return weights
 
 
 _WEIGHTS = hue_weights(np.arange(HUES, dtype=np.float32) * np.float32(360 / HUES))

@@ -23,7 +23,7 @@ class Bounds:
     """
 
     regex: str | None
-    tokens: list[int] | None
+    tokens: tuple[int, ...] | None
     longest: int
 
 
@@ -59,13 +59,17 @@ class Dialogue:
     def bounds(self, tool: str) -> Bounds:
         if self.decoding == "free":
             return Bounds(None, None, self._longest_answer)
-        tokens = self._spelling.alphabet if self._spelling else None
+        tokens = tuple(self._spelling.alphabet) if self._spelling else None
         return Bounds(self.codec.grammar(tool).regex(), tokens, self._longest_answer)
 
     def answer(self, ids: Sequence[int], cut: bool) -> Answer:
         """What was written. `cut` says that it was cut off."""
         text = self._spelling.text(ids) if self._spelling else self._tokenizer.decode(ids, skip_special_tokens=True)
         return Answer(text, len(ids), cut)
+
+    def read(self, text: str, cut: bool) -> Answer:
+        """The same of an engine that gives a text and not its tokens."""
+        return Answer(text, len(self._tokenizer.encode(text, add_special_tokens=False)), cut)
 
     def _count_longest_answer(self) -> int:
         if self.decoding == "free":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.grade import TOOLS
 from app.settings import Settings
+from app.students.concurrent import WARM_UP
 from app.students.protocol import Answer, EngineError, Prompt
 from app.students.store import ModelStore, ModelStoreError
 from app.students.vllm_options import INSTALL, engine_arguments, environment, lora_request, sampling, told
@@ -17,7 +18,6 @@ from app.students.vllm_options import INSTALL, engine_arguments, environment, lo
 if TYPE_CHECKING:  # torch comes with it, for which the service does not wait before it listens
     from app.students.dialogue import Dialogue
 
-WARM_UP = [Prompt("golden hour", tool) for tool in TOOLS]
 CLOSE_SECONDS = 3.0
 """What a process of the engine gets to end by itself before it is killed."""
 

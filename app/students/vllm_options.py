@@ -82,10 +82,12 @@ def engine_arguments(
         "shutdown_timeout": math.ceil(settings.deadline_seconds),
     }
     if settings.vllm_speculation is not None:
+        # Left alone it looks up five tokens at once, which no answer this short repeats.
+        ngram = {"prompt_lookup_min": 2, "prompt_lookup_max": 4} if settings.vllm_speculation == "ngram" else {}
         arguments["speculative_config"] = {
             "method": settings.vllm_speculation,
             "num_speculative_tokens": settings.vllm_speculative_tokens,
-        }
+        } | ngram
     if stored.manifest.base:
         stored.verify()
         arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _room_for(stored)}
@@ -101,7 +103,7 @@ def sampling(bounds: "Bounds") -> Any:
         temperature=0,
         max_tokens=bounds.longest,
         structured_outputs=StructuredOutputsParams(regex=bounds.regex) if bounds.regex else None,
-        allowed_token_ids=bounds.tokens,
+        allowed_token_ids=list(bounds.tokens) if bounds.tokens else None,
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )

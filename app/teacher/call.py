@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 from pydantic import BaseModel, Field, SecretStr, ValidationError
+
+from app.settings import bearer_key, http_address
 
 MAX_TOKENS = 600
 """Bound of one answer: a paragraph and the longest tool's JSON take about 350."""
@@ -80,23 +81,12 @@ def connect(api_key: SecretStr | None, base_url: str, variables: str) -> AsyncOp
 
     `variables` is how the names of the settings begin, e.g. ``RECOLOR_TEACHER``.
     """
-    key = api_key.get_secret_value() if api_key else ""
+    key = bearer_key(api_key, f"{variables}_API_KEY")
     if not key:
         return None
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError(f"{variables}_API_KEY has characters that no key has, such as a space or a line end")
-    if not _is_http_address(base_url):
-        raise ValueError(f"{variables}_BASE_URL is not an http or https address")
+    http_address(base_url, f"{variables}_BASE_URL")
     # Retries and time limits are ours: the client knows nothing of the request's deadline.
     return AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=None)
-
-
-def _is_http_address(url: str) -> bool:
-    try:
-        address = urlsplit(url)
-        return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
-    except ValueError:  # a port or an IPv6 address that cannot be
-        return False
 
 
 async def call(

@@ -27,7 +27,7 @@ from tests.students.processes import alive, engines
 from tests.students.tiny_llama import TinyLlama
 from tests.teacher.openai_server import OpenAIServer, Say
 
-pytestmark = pytest.mark.usefixtures("vllm")
+pytestmark = [pytest.mark.usefixtures("vllm"), pytest.mark.timeout(900)]
 
 WINTER = {"name": "winter", "intensity": 70}
 SECRET = "an unmistakable wish"
@@ -75,6 +75,7 @@ def service(
         "MODEL_STORE": str(tiny_llama.store),
         "DTYPE": "float32",
         "VLLM_CPU_CACHE_GIB": "0.25",
+        "VLLM_SPECULATION": "ngram",
         "STUDENT_SECONDS": "60",
         "DEADLINE_SECONDS": "90",
         "TEACHER_API_KEY": teacher.key,
@@ -89,7 +90,7 @@ def service(
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             running = Running(process, client, port, log, [])
-            until(lambda: is_ready(running), 280)
+            until(lambda: is_ready(running), 600)
             yield running
     finally:
         left = engines(process.pid)
@@ -160,6 +161,11 @@ def test_vllms_own_metrics_stand_beside_the_services(service: Running, tiny_llam
     assert service.metric("recolor_stage_duration_seconds_count", stage="generate") >= 1
 
 
+def test_what_is_guessed_ahead_changes_no_answer(service: Running) -> None:
+    """All answers of this service, those compared above among them, are by speculative decoding."""
+    assert service.metric("vllm:spec_decode_num_draft_tokens_total") > 0
+
+
 def test_a_caller_who_left_is_not_generated_for(service: Running) -> None:
     """The engine is stopped while the caller comes and goes."""
     core = engines(service.process.pid)[0]
@@ -201,10 +207,10 @@ def test_an_engine_killed_mid_request_is_the_teachers_turn_until_another_has_sta
 
     assert service.client.get("/readyz").json()["status"] == "degraded"
     assert service.metric("recolor_degraded") == 1
-    assert service.metric("recolor_engine_ready", model=tiny_llama.adapter) == 0
+    until(lambda: service.metric("recolor_engine_ready", model=tiny_llama.adapter) == 0)
     assert service.recolor("meanwhile").json()["sources"] == dict.fromkeys(TOOLS, "teacher")
 
-    until(lambda: service.client.get("/readyz").json()["status"] == "ready", 280)
+    until(lambda: service.client.get("/readyz").json()["status"] == "ready", 600)
     assert engines(service.process.pid) != [core]
     assert service.recolor("afterwards").json()["sources"] == dict.fromkeys(TOOLS, "student")
     assert service.metric("recolor_degraded") == 0

@@ -15,9 +15,8 @@ from app.grade.codecs import CODECS
 from app.serving import MemoryCache, Overloaded, Recolorer, RecolorRequest, Unavailable
 from app.students import EngineError, Prompt
 from app.students.dialogue import Dialogue
-from app.students.generative import GenerativeStudent, load_tokenizer
+from app.students.generative import load_tokenizer
 from app.students.prompting import Prompter
-from app.students.store import ModelStore
 from app.students.text import readable
 from app.students.vllm import VLLMStudent
 from app.students.vllm_engine import VLLMEngine
@@ -28,7 +27,11 @@ from tests.students.processes import alive, engines, watches_a_process
 from tests.students.test_prompting import TYPED_CONTROLS
 from tests.students.tiny_llama import TinyLlama
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("vllm")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("vllm"),
+    pytest.mark.timeout(900),
+]
 
 LOOKS = [example.intent for example in examples_to_ask()[:50]]
 
@@ -105,17 +108,17 @@ async def test_without_the_grammar_the_same_network_answers_nothing_valid_and_is
     )
 
 
-async def test_answers_are_those_of_the_stock_network_token_by_token(
-    student: VLLMStudent, tiny_llama: TinyLlama
+@pytest.mark.parametrize("decoding", ["constrained", "free"])
+async def test_answers_are_token_by_token_those_that_are_evaluated_offline(
+    student: VLLMStudent, tiny_llama: TinyLlama, decoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reference = GenerativeStudent(
-        tiny_llama.stored(tiny_llama.base), ModelStore(tiny_llama.store), None, "cpu", "float32"
-    )
-    prompts = [prompt for look in LOOKS for prompt in three(look)]
-    generations = await asyncio.gather(*(student.generate(three(look)) for look in LOOKS))
-    ours = [answer.text for generation in generations for answer in generation.answers]
-    assert ours == [answer.text for answer in reference.generate(prompts)]
-    assert len({*ours}) > 100
+    for module in ("dialogue", "generative"):
+        monkeypatch.setattr(f"app.students.{module}.LONGEST_FREE", 60)
+    engine = writing(student, tiny_llama, tiny_llama.base, decoding)
+    answered = await asyncio.gather(*(engine.generate(three(look)) for look in LOOKS))
+    answers = [answers for answers, _ in answered]
+    assert answers == tiny_llama.offline(tiny_llama.base, decoding, LOOKS)
+    assert len({answer.text for three_answers in answers for answer in three_answers}) > 100
 
 
 async def test_thirty_two_requests_at_once_are_all_answered_validly(student: VLLMStudent) -> None:

@@ -4,15 +4,18 @@ What they say is noise, and valid only under the grammar.
 """
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from app.distill.evaluate import ask
 from app.grade.codecs import CODECS, RowCodec
 from app.settings import Settings
+from app.students import Answer, load_engine
 from app.students.manifest import Manifest
 from app.students.spelling import missing
 from app.students.store import MANIFEST, ModelStore, StoredModel, sha256, write
@@ -35,8 +38,17 @@ class TinyLlama:
 
     def settings(self, model: str, **changes: Any) -> Settings:
         """Settings of a service whose student it is, by vLLM and in full precision."""
-        defaults = {"backend": "vllm", "dtype": "float32", "vllm_cpu_cache_gib": 0.25}
-        return Settings(model=model, model_store=self.store, **(defaults | changes))
+        defaults = {"model_store": self.store, "backend": "vllm", "dtype": "float32", "vllm_cpu_cache_gib": 0.25}
+        return Settings(model=model, **(defaults | changes))
+
+    def offline(self, model: str, decoding: str, looks: Sequence[str]) -> list[list[Answer]]:
+        """What `recolor evaluate` has from the student, with the end that it need not generate counted as vLLM does."""
+        engine = load_engine(self.settings(model, decoding=decoding, device="cpu"))
+        more = 1 if decoding == "constrained" else 0
+        return [
+            [replace(answer, tokens=answer.tokens + more) for answer in answers.values()]
+            for answers in ask(engine, looks)
+        ]
 
 
 def make(store: Path) -> TinyLlama:

@@ -119,7 +119,7 @@ def llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         # Heads of 32: vLLM's attention on a CPU knows no narrower ones.
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=512,
+        max_position_embeddings=4096,
         tie_word_embeddings=False,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks the OpenAI chat-completions protocol and answers as it is told.
+"""A real HTTP server that speaks the OpenAI protocol of completions, of chats and others, and answers as it is told.
 
     with OpenAIServer() as server:
         server.reply("filter", Say.settings({"name": "winter", "intensity": 70}))
@@ -184,7 +184,8 @@ class OpenAIServer:
 
     def _app(self) -> FastAPI:
         app = FastAPI()
-        app.post("/v1/chat/completions", response_model=None)(self._complete)
+        for path in ("/v1/chat/completions", "/v1/completions"):
+            app.post(path, response_model=None)(self._complete)
         return app
 
     async def _complete(self, request: Request) -> Response:

@@ -57,7 +57,8 @@ def _table(lut: Lut) -> bytes:
     # Differences wrap around in their 16 bits.
     differences = np.rint(lut.table.astype(np.float64) * 0xFFFF).astype(np.int64) - identity
     head, foot = struct.pack("<4I", 1, 1, 3, lut.size), struct.pack("<3I2d", 0, 1, 0, 0.0, 2.0)
-    return head + (differences & 0xFFFF).astype("<u2").tobytes() + foot
+    body: bytes = (differences & 0xFFFF).astype("<u2").tobytes()
+    return head + body + foot
 
 
 def _base85(data: bytes) -> str:
