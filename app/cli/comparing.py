@@ -68,8 +68,9 @@ def compare(
     check_chart(chart)
     with errors():
         from app.distill.comparison import report
+        from app.distill.dataset import read_split
 
-        rows = rows_of(data, part)
+        rows = read_split(data, part)
         one, other = _both(first, second, rows)
         common, grades = _common(one, other)
         found = [report.components(common, own) for own in grades]
@@ -123,8 +124,9 @@ def tell(rows: Sequence["Example"], found: "Evaluation", as_json: Path | None, c
 def evaluate_teacher(data: Path, split: str) -> tuple[Sequence["Example"], "Evaluation"]:
     """The configured teacher's answers to the rows of a split. Raises DatasetError."""
     from app.distill.comparison.answering import TEACHER
+    from app.distill.dataset import read_split
 
-    found = _answers(TEACHER, rows_of(data, split))
+    found = _answers(TEACHER, read_split(data, split))
     return found.rows, found.evaluation
 
 
@@ -132,16 +134,6 @@ def check_chart(chart: Path | None) -> None:
     """Before hours of work: whether the picture can be written."""
     if chart is not None and (chart.suffix != ".png" or not chart.resolve().parent.is_dir()):
         raise typer.BadParameter(f"{chart} is no .png file in a folder that exists", param_hint="--chart")
-
-
-def rows_of(data: Path, split: str) -> list["Example"]:
-    """Those of a split. Raises DatasetError."""
-    from app.distill.dataset import DatasetError, read_dataset
-
-    rows = [row for row in read_dataset(data) if row.split == split]
-    if not rows:
-        raise DatasetError(f"{data} has no rows of split '{split}'")
-    return rows
 
 
 def _answers(who: str, rows: Sequence["Example"]) -> "Answers":

@@ -125,7 +125,7 @@ def write_llama(folder: Path) -> Path:
         # Heads of 32: vLLM's attention on a CPU knows no narrower ones.
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=512,
+        max_position_embeddings=4096,
         initializer_range=0.125,
         tie_word_embeddings=False,
         bos_token_id=tokenizer.bos_token_id,
