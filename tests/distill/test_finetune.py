@@ -22,6 +22,7 @@ from app.distill.dataset import Example, read_dataset
 from app.distill.evaluate import ask, evaluate
 from app.distill.finetune.examples import IGNORED, lacking, tokenize
 from app.distill.finetune.journey import score_network
+from app.distill.finetune.networks import load_base
 from app.distill.training_run import LAST_EPOCHS
 from app.grade import TOOLS
 from app.grade.codecs import CODECS
@@ -197,6 +198,15 @@ def test_a_t5_that_writes_json_is_given_the_braces_and_uses_them(writes_json: Tr
     found = evaluate(engine_of(writes_json), held_out(writes_json))
     assert found.validity > 0.8
     assert found.scores["All"].tools["filter"].final > 0.8
+
+
+def test_tokens_are_added_to_an_output_layer_of_its_own_without_loss(tmp_path: Path) -> None:
+    base = write_t5(tmp_path)
+    before = load_file(base / "model.safetensors")
+    network = load_base(base, None)
+    network.resize_token_embeddings(len(before["lm_head.weight"]) + 2)
+    assert torch.equal(network.lm_head.weight[:-2], before["lm_head.weight"])
+    assert torch.equal(network.shared.weight[:-2], before["shared.weight"])
 
 
 # What is learned from

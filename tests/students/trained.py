@@ -109,8 +109,9 @@ def write_t5(folder: Path) -> Path:
     )
     torch.manual_seed(1)
     network = T5ForConditionalGeneration(config)
-    with torch.no_grad():
-        network.lm_head.weight.mul_(config.d_model**-0.5)
+    # As Flan-T5 has it, which the library's own beginning has not: an output layer apart from the embeddings.
+    network.lm_head.weight = torch.nn.Parameter(torch.randn_like(network.lm_head.weight) * config.d_model**-0.5)
+    network.config.tie_word_embeddings = False
     return _write(folder, network, tokenizer)
 
 

@@ -122,6 +122,9 @@ def _load(folder: Path, dtype: torch.dtype | str, **options: Any) -> PreTrainedM
         raise _no_model(folder, error) from error
     if lacking := sorted(found["missing_keys"]):  # they would be random
         raise ModelStoreError(f"{folder} lacks {len(lacking)} weights of a {type(network).__name__}, e.g. {lacking[0]}")
+    if network.get_output_embeddings().weight is not network.get_input_embeddings().weight:
+        # The library says of every T5 that both are one, and would make them so when tokens are added; Flan-T5 has two.
+        network.config.tie_word_embeddings = False
     return network
 
 
