@@ -32,6 +32,7 @@ MONITORING: Values = {
         "labels": {"release": "prometheus"},
         "serviceMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True},
+        "dashboard": {"enabled": True},
     }
 }
 
