@@ -8,6 +8,7 @@ from app import __version__
 from app.cli.collecting import collect
 from app.cli.console import settings_of
 from app.cli.events import events
+from app.cli.experiments import experiment
 from app.cli.exports import export, lut
 from app.cli.looks import grade
 from app.cli.models import models
@@ -39,6 +40,7 @@ for command in (grade, apply, export, lut, simulate, collect, split, train, eval
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")
+cli.add_typer(experiment, name="experiment")
 
 
 @cli.callback(invoke_without_command=True)

@@ -44,6 +44,7 @@ def errors() -> Iterator[None]:
     """Known errors as one line, without a traceback."""
     from app.distill.collect.errors import LogError
     from app.distill.dataset import DatasetError
+    from app.distill.experiment.counts import ExperimentError
     from app.distill.reality.errors import RealityError
 
     try:
@@ -51,6 +52,7 @@ def errors() -> Iterator[None]:
     except (
         ModelStoreError,
         DatasetError,
+        ExperimentError,
         LogError,
         RealityError,
         EngineError,
