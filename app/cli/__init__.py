@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
+from app.cli.augmenting import augment
 from app.cli.collecting import collect
 from app.cli.console import settings_of
 from app.cli.events import events
@@ -36,7 +37,7 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, simulate, collect, split, train, evaluate, compare, reality_check):
+for command in (grade, apply, export, lut, simulate, collect, split, train, evaluate, compare, augment, reality_check):
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")
