@@ -61,11 +61,13 @@ def main(
 def _collect(log: Path, output: Path) -> Round:
     command = [sys.executable, "-m", "app.cli", "collect", str(log), "-o", str(output)]
     began = time.perf_counter()
-    running = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(running.pid, 0)
-    seconds = time.perf_counter() - began
-    if status:
-        raise BenchmarkError(f"recolor collect ended with {os.waitstatus_to_exitcode(status)}")
+    with tempfile.TemporaryFile("w+") as said:
+        running = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(running.pid, 0)
+        seconds = time.perf_counter() - began
+        if status:
+            said.seek(0)
+            raise BenchmarkError(f"recolor collect ended with {os.waitstatus_to_exitcode(status)}: {said.read()}")
     return Round(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9)
 
 

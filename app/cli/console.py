@@ -45,6 +45,7 @@ def errors() -> Iterator[None]:
     """Known errors as one line, without a traceback."""
     from app.distill.collect.errors import LogError
     from app.distill.dataset import DatasetError
+    from app.distill.experiment.counts import ExperimentError
     from app.distill.reality.errors import RealityError
 
     try:
@@ -52,6 +53,7 @@ def errors() -> Iterator[None]:
     except (
         ModelStoreError,
         DatasetError,
+        ExperimentError,
         LogError,
         RealityError,
         EngineError,
