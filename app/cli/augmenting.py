@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import DATASETS, Model, errors, listing, out, progress, settings_of
-from app.cli.training import Dataset
+from app.cli.console import DATASETS, Dataset, Model, errors, listing, out, progress, settings_of
 from app.students import load_engine
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from app.cli.comparing import check_chart
 from app.cli.console import errors, out, write
 from app.cli.events import database
-from app.cli.scoring import check_chart
 
 if TYPE_CHECKING:
     from app.distill.experiment.analysis import Report
