@@ -171,7 +171,6 @@ LOAD = LOADS["stable"]
 """The canary's is the same, so that all shares are as of one."""
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("title", "query"), QUERIES, ids=[f"{title} {n}" for n, (title, _) in enumerate(QUERIES)])
 def test_every_query_gives_finite_values(loaded: Prometheus, title: str, query: str) -> None:
     found = loaded.ask(concrete(query))
