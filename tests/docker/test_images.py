@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 
 from app import __version__
 from app.settings import CHECKOUT, Settings
-from tests.api.service import until
 from tests.docker.images import SERVICE, VLLM, Recipe
 
 RECIPES = {file.name: Recipe(file.read_text(encoding="utf-8")) for file in (SERVICE, VLLM)}
@@ -88,7 +87,6 @@ def test_every_library_of_the_service_is_pinned_to_a_version_that_it_asks_for() 
         assert asked.specifier.contains(pinned[canonicalize_name(asked.name)]), line
 
 
-@pytest.mark.timeout(120)
 def test_the_service_starts_as_the_image_starts_it_and_its_health_check_tells_when_it_is_ready(tmp_path: Path) -> None:
     """The entry point and the environment of the image, in an empty directory; only paths and port are others."""
     recipe = RECIPES["Dockerfile"]
@@ -111,15 +109,18 @@ def test_the_service_starts_as_the_image_starts_it_and_its_health_check_tells_wh
 
     assert not healthy()
     command = [*recipe.words("ENTRYPOINT"), *recipe.words("CMD")]
-    process = subprocess.Popen(command, env=environment, cwd=work, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, cwd=work, stdout=subprocess.PIPE, text=True)
     try:
-        until(healthy)
+        assert process.stdout
+        assert "Recolor is ready" in process.stdout.readline()
+        assert healthy()
         url = f"http://127.0.0.1:{here['RECOLOR_PORT']}/recolor"
         asked = httpx.post(url, json={"intent": "golden hour"}, headers={"Authorization": "Bearer key"})
         assert asked.json()["sources"]["adjust"] == "student"
     finally:
         process.terminate()
-        assert process.wait(60) == 0
+        process.communicate(timeout=60)
+    assert process.returncode == 0
     assert list(work.iterdir()) == []
 
 

@@ -128,7 +128,7 @@ def test_rolling_back_brings_back_what_was_there_before_the_canary() -> None:
 def test_the_notes_say_how_to_promote_and_how_to_roll_back() -> None:
     notes = render(SHARED, CANARY, GATEWAY).notes
     assert "--set model=recolor-mini@2 --set canary.enabled=false" in notes
-    assert "--reuse-values --set canary.enabled=false" in notes
+    assert "--reset-then-reuse-values --set canary.enabled=false" in notes
 
 
 @pytest.mark.parametrize("way", [HPA, KEDA])

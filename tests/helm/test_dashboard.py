@@ -36,6 +36,8 @@ LOADS = {
 }
 MODEL = "recolor-mini@1"
 
+pytestmark = pytest.mark.timeout(600)  # two services load their students
+
 
 @dataclass(frozen=True)
 class Prometheus:
@@ -60,8 +62,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def service(folder: Path, teacher: OpenAIServer) -> Iterator[httpx.Client]:
-    """The service with its embedded student, its own event store and a teacher."""
+def starting(folder: Path, teacher: OpenAIServer) -> Iterator[subprocess.Popen[str]]:
+    """The service with its embedded student, its own event store and a teacher; it says when it is ready."""
     folder.mkdir()
     settings = {
         "RECOLOR_PORT": "0",
@@ -78,14 +80,17 @@ def service(folder: Path, teacher: OpenAIServer) -> Iterator[httpx.Client]:
         command = [sys.executable, "-m", "app.cli", "serve"]
         process = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
-            assert process.stdout
-            url = re.search(r"http://\S+", process.stdout.readline())
-            assert url, (folder / "log").read_text()
-            with httpx.Client(base_url=url[0], timeout=120) as client:
-                yield client
+            yield process
         finally:
             process.kill()
             process.communicate()
+
+
+def ready(process: subprocess.Popen[str]) -> httpx.Client:
+    assert process.stdout
+    url = re.search(r"http://\S+", process.stdout.readline())
+    assert url, "it did not start"
+    return httpx.Client(base_url=url[0], timeout=120)
 
 
 @contextmanager
@@ -126,7 +131,8 @@ def loaded(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFacto
         teacher.reply("adjust", Say.settings({"temperature": 30}))
         teacher.reply("filter", Say.settings({"name": "winter", "intensity": 70}))
         teacher.reply("selective_adjust", Fail(400))
-        services = {track: stack.enter_context(service(folder / track, teacher)) for track in LOADS}
+        processes = {track: stack.enter_context(starting(folder / track, teacher)) for track in LOADS}
+        services = {track: stack.enter_context(ready(process)) for track, process in processes.items()}
         for track, it in services.items():
             WARM_UP.run(it, f"warm {track}")
         for it in services.values():
@@ -171,7 +177,6 @@ LOAD = LOADS["stable"]
 """The canary's is the same, so that all shares are as of one."""
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("title", "query"), QUERIES, ids=[f"{title} {n}" for n, (title, _) in enumerate(QUERIES)])
 def test_every_query_gives_finite_values(loaded: Prometheus, title: str, query: str) -> None:
     found = loaded.ask(concrete(query))

@@ -48,7 +48,7 @@ def walk() -> list[tuple[list[str], Rendered, list[dict[str, Any]]]]:
             steps[-1][2].append(yaml.safe_load(text))
         for command in commands(text) if language == "sh" else ():
             assert command[1:4] == ["install" if not steps else "upgrade", "recolor", "helm/"]
-            assert ("--reuse-values" in command) == bool(steps)
+            assert ("--reset-then-reuse-values" in command) == bool(steps)
             release = over(release, values_of(command))
             steps.append((command, render(release, name="recolor"), []))
     return steps
