@@ -41,7 +41,7 @@ def collect(
     Of rival answers the one with the highest export rate wins (of equal ones the more often exported, then the newer).
     By rate, 1 export of 1 serve beats 95 of 100; `--by bound` asks what the rate is at least. Intents of which some
     tool was never exported are dropped, and so is whatever cannot be read: both are counted. Beside the dataset lies a
-    .json with the same counts. Needs `pip install 'recolor[loop]'`.
+    .json with the same counts.
 
     recolor collect log.jsonl -o dataset.jsonl && recolor split dataset.jsonl && recolor train --data dataset.jsonl
     """
