@@ -64,9 +64,10 @@ def errors() -> Iterator[None]:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except ModuleNotFoundError as error:
-        if error.name not in LOOP:
+        package = (error.name or "").partition(".")[0]
+        if package not in LOOP:
             raise
-        err.print(f"recolor: {error.name} is not installed: pip install 'recolor[loop]'", markup=False)
+        err.print(f"recolor: {package} is not installed: pip install 'recolor[loop]'", markup=False)
         raise typer.Exit(1) from None
 
 

@@ -93,7 +93,7 @@ def collect(log: Log, rule: Rule, say: Callable[[str], None] = lambda step: None
     say("joining what was served with what was exported")
     events = rules.events(log.served, log.feedback, unique)
     candidates = _kept_aside(log, "candidates", rules.candidates(events, rule))
-    calls = _kept_aside(log, "calls", rules.calls(events))
+    calls = _kept_aside(log, "calls", rules.calls(rules.clean(log.served, unique)))
     say("reading the outputs")
     outputs = candidates.filter(candidates.output.notnull()).select("tool", "output").distinct()
     vetting = vet(_rows(log, outputs))

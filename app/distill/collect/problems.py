@@ -1,5 +1,7 @@
 """What in a log cannot be used, counted by name: nothing is left out without being told."""
 
+from collections.abc import Sequence
+
 import ibis
 import ibis.expr.types as ir
 
@@ -22,7 +24,7 @@ def count_problems(log: Log) -> tuple[dict[str, int], bool]:
     found = {f"lines of {name} that are no JSON object": lines for name, lines in log.unreadable.items()}
     found["served tools that do not exist"] = served["unknown"]
     found["served tools with something missing or unreadable"] = served["rows"] - served["unknown"] - left
-    unique = log.unique or _distinct_keys(log, sound) == left
+    unique = log.unique or _distinct(log, sound, rules.KEYS) == left
     if not unique:
         found |= _repetitions(log, sound, left)
     if log.feedback is not None:
@@ -30,9 +32,10 @@ def count_problems(log: Log) -> tuple[dict[str, int], bool]:
     return {name: count for name, count in found.items() if count}, unique
 
 
-def _distinct_keys(log: Log, sound: ir.Table) -> int:
-    keys = (sound.event_id + "\n" + sound.tool).hash()
-    return _scalars(log, sound, keys=keys.nunique())["keys"]
+def _distinct(log: Log, table: ir.Table, columns: Sequence[str]) -> int:
+    """How many different combinations; by their hashes, which take less room than they do."""
+    first, *others = (table[name] for name in columns)
+    return _scalars(log, table, keys=first.concat(*others).hash().nunique())["keys"]
 
 
 def _repetitions(log: Log, sound: ir.Table, rows: int) -> dict[str, int]:
@@ -53,13 +56,13 @@ def _of_feedback(log: Log, feedback: ir.Table) -> dict[str, int]:
         feedback.outcome.isin(list(rules.OUTCOMES)),
     )
     rows = _scalars(log, feedback, rows=feedback.count())["rows"]
-    told = _scalars(log, usable, rows=usable.count())["rows"]
-    distinct = usable.distinct()
-    unmet = usable.anti_join(log.served, "request_id")
+    told = _scalars(log, usable, rows=usable.count(), requests=usable.request_id.nunique())
+    met = log.served.semi_join(usable, "request_id").request_id.nunique()
+    distinct = told["rows"] if log.unique else _distinct(log, usable, ["request_id", "tool", "outcome"])
     return {
-        "rows of feedback that cannot be read": rows - told,
-        "rows of feedback that are there again": told - _scalars(log, distinct, rows=distinct.count())["rows"],
-        "requests with feedback that were never served": _scalars(log, unmet, rows=unmet.request_id.nunique())["rows"],
+        "rows of feedback that cannot be read": rows - told["rows"],
+        "rows of feedback that are there again": told["rows"] - distinct,
+        "requests with feedback that were never served": told["requests"] - int(log.engine.execute(met)),
     }
 
 

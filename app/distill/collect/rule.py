@@ -53,23 +53,38 @@ class Rule:
 
 
 def events(served: ir.Table, feedback: ir.Table | None, unique: bool = False) -> ir.Table:
-    """Sound rows, each event once, with ``exported`` 0 or 1.
+    """`clean` rows with ``exported`` 0 or 1. An unused tool shares the export of its request."""
+    whole = clean(served, unique)
+    return whole if feedback is None else _with_exports(whole, feedback)
 
-    An unused tool shares the export of its request. `unique` says that no event is there twice.
-    """
+
+def clean(served: ir.Table, unique: bool = False) -> ir.Table:
+    """Sound rows, each event once. `unique` says that no event is there twice."""
     whole = sound(served)
-    if not unique:
-        whole = whole.distinct()
-        whole = whole.anti_join(clashing(whole), KEYS)
-    if feedback is not None:
-        kept = feedback.group_by(["request_id", "tool"]).agg(
-            kept=ibis.ifelse(feedback.outcome == "exported", 1, 0).max(),
-            removed=ibis.ifelse(feedback.outcome == "removed", 1, 0).max(),
+    if unique:
+        return whole
+    whole = whole.distinct()
+    return whole.anti_join(clashing(whole), KEYS)
+
+
+def _with_exports(served: ir.Table, feedback: ir.Table) -> ir.Table:
+    """Joined with one row a request, of two columns a tool: feedback is most of what an engine must hold at once."""
+
+    def said(tool: str, outcome: str) -> ir.IntegerValue:
+        return ibis.ifelse((feedback.tool == tool) & (feedback.outcome == outcome), 1, 0).max()
+
+    told = feedback.group_by("request_id").agg(
+        **{f"{tool}_{outcome}": said(tool, outcome) for tool in TOOLS for outcome in ("exported", "removed")}
+    )
+    joined = served.left_join(told, "request_id")
+    exported = ibis.or_(
+        *(
+            (joined.tool == tool)
+            & ((joined[f"{tool}_exported"] == 1) | ((joined[f"{tool}_removed"] == 1) & joined.output.isnull()))
+            for tool in TOOLS
         )
-        joined = whole.left_join(kept, ["request_id", "tool"])
-        exported = (joined.kept == 1) | ((joined.removed == 1) & joined.output.isnull())
-        whole = joined.select(*whole.columns, exported=ibis.ifelse(exported, 1, 0).cast("int64"))
-    return whole
+    )
+    return joined.select(*served.columns, exported=ibis.ifelse(exported, 1, 0).cast("int64"))
 
 
 def sound(served: ir.Table) -> ir.Table:
@@ -101,10 +116,10 @@ def candidates(events: ir.Table, rule: Rule) -> ir.Table:
     )
 
 
-def calls(events: ir.Table) -> ir.Table:
+def calls(served: ir.Table) -> ir.Table:
     """How often each intent was asked for, whoever answered, and how many of these calls nobody made."""
-    logged = events.group_by(["intent", events.request_id.startswith(SIMULATED).name("simulated")])
-    counted = logged.agg(calls=events.event_id.nunique())
+    logged = served.group_by(["intent", served.request_id.startswith(SIMULATED).name("simulated")])
+    counted = logged.agg(calls=served.event_id.nunique())
     return counted.group_by(folded(counted.intent).name("intent")).agg(
         calls=counted.calls.sum(), simulated=ibis.ifelse(counted.simulated, counted.calls, 0).sum()
     )

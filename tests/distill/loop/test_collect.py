@@ -1,6 +1,8 @@
 """`recolor collect`: the rule, the engines, and logs with something wrong in them."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ from app.distill.collect.rule import Rule
 from app.distill.collect.vetting import vet
 from app.distill.dataset import read_dataset
 from app.distill.evaluate import SUBSETS
+from app.settings import CHECKOUT
 from tests.distill.loop.logs import (
     BRIGHT,
     DIM,
@@ -340,3 +343,11 @@ def test_what_is_no_log_is_one_clear_line(make: Callable[[Path], object], said: 
 def _file(file: Path, text: str) -> Path:
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['ibis'] = None; from app.cli import main; main()"
+    command = [sys.executable, "-c", program, "collect", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "recolor: ibis is not installed: pip install 'recolor[loop]'"
