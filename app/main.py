@@ -31,11 +31,12 @@ class StartError(Exception):
 
 def build_recolorer(settings: Settings, load: Load = load_engine, events: Events = NO_EVENTS) -> Recolorer:
     """Everything that answers a request. Raises ValueError for a setting that cannot be read."""
-    student = _student(settings, load)
+    student = build_student(settings, load)
     return Recolorer(student, Teacher(settings), MemoryCache(settings.cache_entries), settings, events)
 
 
-def _student(settings: Settings, load: Load) -> Student:
+def build_student(settings: Settings, load: Load = load_engine) -> Student:
+    """What answers, by the backend that the settings name. Raises ValueError for a setting that cannot be read."""
     if settings.backend == "vllm":
         from app.students.vllm import VLLMStudent
 

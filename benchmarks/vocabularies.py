@@ -18,7 +18,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, T5Tokenizer
 
 from app.distill.dataset import read_dataset
-from app.distill.finetune.examples import add_tokens
+from app.distill.finetune.examples import lacking
 from benchmarks.intents import TEACHER
 
 SIZE = 32_000
@@ -53,7 +53,7 @@ def t5_like() -> PreTrainedTokenizerBase:
         Path(folder, "spiece.model").write_bytes(model.getvalue())
         tokenizer = T5Tokenizer.from_pretrained(folder, extra_ids=100)
     for codec in ("json", "letters"):
-        add_tokens(tokenizer, codec)
+        tokenizer.add_tokens(lacking(tokenizer, codec))
     return tokenizer
 
 

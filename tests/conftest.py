@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.students.tiny import Tiny
     from tests.students.tiny_llama import TinyLlama
+    from tests.students.trained import Trained
 
 # The machine may be busy: an example is never refused for the time it took.
 hypothesis.settings.register_profile("recolor", deadline=None, max_examples=30)
@@ -85,3 +86,19 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> "TinyLlama":
     from tests.students.tiny_llama import make
 
     return make(tmp_path_factory.mktemp("tiny-llama"))
+
+
+@pytest.fixture(scope="session")
+def trained_t5(tmp_path_factory: pytest.TempPathFactory) -> "Trained":
+    """A tiny T5 that `recolor train` has fine-tuned in full: it knows a few looks."""
+    from tests.students.trained import train_t5
+
+    return train_t5(tmp_path_factory.mktemp("trained-t5"))
+
+
+@pytest.fixture(scope="session")
+def trained_llama(tmp_path_factory: pytest.TempPathFactory) -> "Trained":
+    """A tiny Llama, as `trained_t5`."""
+    from tests.students.trained import train_llama
+
+    return train_llama(tmp_path_factory.mktemp("trained-llama"))

@@ -5,14 +5,20 @@ from typing import Annotated
 import typer
 
 from app import __version__
+from app.cli.augmenting import augment
+from app.cli.collecting import collect
+from app.cli.comparing import compare, split
 from app.cli.console import settings_of
 from app.cli.events import events
+from app.cli.experiments import experiment
 from app.cli.exports import export, lut
 from app.cli.looks import grade
 from app.cli.models import models
 from app.cli.pictures import apply
 from app.cli.reality import reality_check
-from app.cli.training import evaluate, train
+from app.cli.scoring import evaluate
+from app.cli.simulating import simulate
+from app.cli.training import train
 
 cli = typer.Typer(
     help="A typed look in, the settings of three editing tools out. Settings come from RECOLOR_… variables.",
@@ -32,10 +38,11 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, train, evaluate, reality_check):
+for command in (grade, apply, export, lut, simulate, collect, split, train, evaluate, compare, augment, reality_check):
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")
+cli.add_typer(experiment, name="experiment")
 
 
 @cli.callback(invoke_without_command=True)

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from app.events import EventStoreError
 from app.main import StartError
@@ -19,8 +20,12 @@ from app.students import EngineError, ModelStoreError
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
 
+LOOP = ("duckdb", "ibis", "matplotlib", "psycopg", "pyarrow", "scipy", "statsmodels")
+"""What the extra `loop` brings."""
+
 out, err = Console(), Console(stderr=True)
 
+Dataset = Annotated[Path, typer.Option(help="A teacher dataset, one JSON object a line.")]
 Model = Annotated[str, typer.Option(help="The student, name@version.", show_default="RECOLOR_MODEL")]
 
 
@@ -38,7 +43,9 @@ def settings_of(**changes: Any) -> Settings:
 @contextmanager
 def errors() -> Iterator[None]:
     """Known errors as one line, without a traceback."""
+    from app.distill.collect.errors import LogError
     from app.distill.dataset import DatasetError
+    from app.distill.experiment.counts import ExperimentError
     from app.distill.reality.errors import RealityError
 
     try:
@@ -46,6 +53,8 @@ def errors() -> Iterator[None]:
     except (
         ModelStoreError,
         DatasetError,
+        ExperimentError,
+        LogError,
         RealityError,
         EngineError,
         EventStoreError,
@@ -54,6 +63,11 @@ def errors() -> Iterator[None]:
     ) as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
+    except ModuleNotFoundError as error:
+        if error.name not in LOOP:
+            raise
+        err.print(f"recolor: {error.name} is not installed: pip install 'recolor[loop]'", markup=False)
+        raise typer.Exit(1) from None
 
 
 def write(file: Path | None, data: Any) -> None:
@@ -61,6 +75,13 @@ def write(file: Path | None, data: Any) -> None:
         file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def progress() -> Progress:
+def progress(shown: bool = True) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err)
+    return Progress(*columns, console=err, disable=not shown)
+
+
+def listing(title: str) -> Table:
+    """Names at the left, numbers at the right."""
+    view = Table("", "", title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+    view.columns[1].justify = "right"
+    return view

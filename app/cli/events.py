@@ -31,8 +31,8 @@ def stats(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of 
     """Count what was served, exported and discarded."""
     from app.events.overview import overview
 
-    with _database() as database:
-        found = overview(database)
+    with database() as opened:
+        found = overview(opened)
     if as_json:
         print(json.dumps(asdict(found), default=datetime.isoformat))
     else:
@@ -51,8 +51,8 @@ def export(
     draft = output.with_name(f".{output.name}.part")
     count = 0
     try:
-        with _database() as database, draft.open("w", encoding="utf-8") as file:
-            for row in rows(database):
+        with database() as opened, draft.open("w", encoding="utf-8") as file:
+            for row in rows(opened):
                 file.write(json.dumps(_plain(row), ensure_ascii=False) + "\n")
                 count += 1
         draft.replace(output)
@@ -70,8 +70,8 @@ def prune(older_than: Annotated[str, typer.Option(help="An age: 120d, 36h or 90m
     if age is None:
         raise typer.BadParameter(f"{older_than!r} is no age such as 120d, 36h or 90m", param_hint="--older-than")
     before = datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-    with _database() as database:
-        _tell(retention.prune(database, before))
+    with database() as opened:
+        _tell(retention.prune(opened, before))
 
 
 @events.command()
@@ -81,14 +81,14 @@ def forget(user: Annotated[str, typer.Option(help="The user's id, as requests na
     from app.events.user import UserHash
 
     key = settings_of().events_user_key
-    with _database() as database:
+    with database() as opened:
         if key is None:
             raise StartError("without RECOLOR_EVENTS_USER_KEY no user is stored, and none can be found.")
-        _tell(retention.forget(database, UserHash(key)(user), datetime.now(UTC)))
+        _tell(retention.forget(opened, UserHash(key)(user), datetime.now(UTC)))
 
 
 @contextmanager
-def _database() -> Iterator["Database"]:
+def database() -> Iterator["Database"]:
     """The event store's, its tables up to date; known errors are told as one line."""
     from app.events.opening import open_store
 

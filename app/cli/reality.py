@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import DATASETS, Model, err, errors, out, progress, settings_of, write
-from app.cli.training import Dataset
+from app.cli.console import DATASETS, Dataset, Model, err, errors, out, progress, settings_of, write
 from app.settings import CHECKOUT, Settings
 from app.students import load_engine
 

@@ -1,19 +1,24 @@
-"""`recolor train`, `recolor evaluate`: make the next student, and score it."""
+"""`recolor train`: make the next student."""
 
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
 
-from app.cli.console import DATASETS, Model, errors, out, progress, settings_of, write
+from app.cli.console import DATASETS, Dataset, errors, out, progress, settings_of
+from app.distill.finetune import processes
 from app.distill.finetune.plan import FinetunePlan, Lora
+from app.distill.licence import joined, stated
 from app.grade.codecs import CODECS
-from app.students import ModelStoreError, load_engine
+from app.students import ModelStoreError
+from app.students.adding import files_to_take, require_whole
 from app.students.store import ModelStore, require_model_name
 
 if TYPE_CHECKING:
@@ -26,7 +31,7 @@ EXTRA = ("alternates", "similar", "additions")
 Travel = Callable[[Callable[[Any], None], Callable[[str], None]], Path | None]
 """Trains and releases, given what shows progress and what says a line; the folder of the student."""
 
-Dataset = Annotated[Path, typer.Option(help="A teacher dataset, one JSON object a line.")]
+WRITERS = "Students that write their answers (T5, Llama)"
 
 
 def train(
@@ -53,22 +58,58 @@ def train(
     epochs: Annotated[int, typer.Option(min=0, show_default="20 for recolor-mini, 10 for others")] = 0,
     seed: Annotated[int, typer.Option()] = 1,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores.")] = 0,
+    validation: Annotated[int, typer.Option(min=1, help="Training rows held out, to choose the best epoch by.")] = 600,
+    data_licence: Annotated[
+        str, typer.Option(help="Licence of the data.", show_default="what the README.md beside it states")
+    ] = "",
     encoder: Annotated[
         Path | None, typer.Option(help="recolor-mini: BERT to start from.", show_default="all-MiniLM-L6-v2")
     ] = None,
-    codec: Annotated[str, typer.Option(help="Others: how answers are written: letters, compact or json.")] = "letters",
+    codec: Annotated[
+        str, typer.Option(help="How answers are written: letters, compact or json.", rich_help_panel=WRITERS)
+    ] = "letters",
     lora: Annotated[
-        bool | None, typer.Option(help="Others: train a LoRA, or all weights.", show_default="LoRA if decoder-only")
+        bool | None,
+        typer.Option(
+            help="Train a LoRA, or all weights.", show_default="LoRA if decoder-only", rich_help_panel=WRITERS
+        ),
     ] = None,
-    four_bit: Annotated[bool, typer.Option(help="Others: the frozen base in 4 bits (QLoRA; CUDA).")] = False,
-    adapter: Annotated[bool, typer.Option(help="Others: release the LoRA by itself, not merged.")] = False,
-    rate: Annotated[float, typer.Option(min=0, help="Others: peak learning rate.", show_default="5e-4, LoRA 2e-4")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Others: examples in a step, over all devices.")] = 96,
-    device_batch: Annotated[int, typer.Option(min=1, help="Others: examples that one device holds at once.")] = 32,
+    four_bit: Annotated[
+        bool,
+        typer.Option(
+            "--four-bit", help="LoRA: the frozen base in 4 bits (QLoRA); needs CUDA.", rich_help_panel=WRITERS
+        ),
+    ] = False,
+    adapter: Annotated[
+        bool,
+        typer.Option(
+            "--adapter", help="LoRA: release it by itself, not merged into its base.", rich_help_panel=WRITERS
+        ),
+    ] = False,
+    rate: Annotated[
+        float,
+        typer.Option(min=0, help="Peak learning rate.", show_default="5e-4, LoRA 2e-4", rich_help_panel=WRITERS),
+    ] = 0,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Examples in a step, over all devices.", rich_help_panel=WRITERS)
+    ] = 96,
+    device_batch: Annotated[
+        int, typer.Option(min=1, help="Examples that one device holds at once.", rich_help_panel=WRITERS)
+    ] = 32,
 ) -> None:
     """Train a student on a teacher's answers, score it, and put it into the model store.
 
-    On several GPUs: accelerate launch -m app.cli train --student llama-2-7b-chat
+    A killed run goes on where it stopped when the same command is given
+    again. Released is the best of the last three epochs by its score on the
+    validation part; training.png beside its weights shows loss and score.
+
+    Flan-T5, in full:        recolor models pull google/flan-t5-base
+                             recolor train --student flan-t5-base
+
+    Llama 2, by a LoRA:      recolor models pull meta-llama/Llama-2-7b-chat-hf
+                             recolor train --student llama-2-7b-chat --four-bit
+
+    On several GPUs:         accelerate launch -m app.cli train --student llama-2-7b-chat
     """
     if codec not in CODECS:
         raise typer.BadParameter(
@@ -82,17 +123,21 @@ def train(
             raise ModelStoreError(f"{name}@{version} exists in {store}; choose another --version")
         _use_threads(threads)
         release = Release(
-            datasets={"teacher": data} | ({role: data.with_name(f"{role}.jsonl") for role in EXTRA} if extra else {}),
+            datasets={"teacher": data} | (_beside(data) if extra else {}),
             folder=folder or Path("runs/train") / name,
             store=store,
             name=name,
             version=version,
+            validation=validation,
+            data_licence=data_licence or stated(data.parent, f"the data ({data.name})"),
         )
         if student == MINI:
             travel = _mini(release, encoder, epochs or 20, seed)
         else:
-            base = _base(ModelStore(store), student)
+            base, licence = _base(ModelStore(store), student)
             lora = _decoder_only(base.folder) if lora is None else lora
+            if (four_bit or adapter) and not lora:
+                raise typer.BadParameter("is for a LoRA", param_hint="--four-bit" if four_bit else "--adapter")
             plan = FinetunePlan(
                 codec=codec,
                 epochs=epochs or 10,
@@ -102,51 +147,11 @@ def train(
                 lora=Lora(four_bit=four_bit) if lora else None,
                 seed=seed,
             )
-            travel = _finetuning(release, base, plan, "adapter" if adapter else "merged")
-        with progress() as shown:
+            travel = _finetuning(release, base, joined(licence, release.data_licence), plan, adapter)
+        with progress(processes.is_first()) as shown:
             path = travel(_training_report(shown), shown.console.print)
     if path is not None:
         out.print(f"released {path}")
-
-
-def evaluate(
-    model: Model = "",
-    data: Dataset = DATASETS / "teacher.jsonl",
-    split: Annotated[str, typer.Option(help="The rows to score on.")] = "test",
-    decoding: Annotated[str | None, typer.Option(help="constrained or free.", show_default="the manifest's")] = None,
-    behaviours: Annotated[bool, typer.Option("--behaviours", help="Check behaviours.jsonl instead.")] = False,
-    file: Annotated[Path | None, typer.Option(help="Another behaviours file.")] = None,
-    as_json: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
-) -> None:
-    """Score a student against the teacher, or check how it behaves; exit 1 if under 90% of behaviours hold."""
-    from app.distill import evaluate as evaluation
-    from app.distill.behaviours import check, failure_table, read_behaviours
-    from app.distill.behaviours import table as behaviour_table
-    from app.distill.dataset import DatasetError, read_dataset
-
-    if as_json is not None and (as_json.is_dir() or not as_json.resolve().parent.is_dir()):
-        raise typer.BadParameter(f"{as_json} is a folder, or lies in none", param_hint="--json")
-    changes = {"model": model, "decoding": decoding}
-    with errors():
-        engine = load_engine(settings_of(**{name: value for name, value in changes.items() if value}))
-        if behaviours or file:
-            report = check(
-                read_behaviours(file or DATASETS / "behaviours.jsonl"),
-                lambda intents: evaluation.grade_intents(engine, intents),
-            )
-            if report.failures:
-                out.print(failure_table(report))
-            out.print(behaviour_table(report))
-            write(as_json, {"passed": report.passed, "total": report.total, "kinds": report.kinds})
-            raise typer.Exit(0 if report.rate >= 0.9 else 1)
-        rows = [row for row in read_dataset(data) if row.split == split]
-        if not rows:
-            raise DatasetError(f"{data} has no rows of split '{split}'")
-        with progress() as shown:
-            task = shown.add_task("scoring", total=len(rows))
-            found = evaluation.evaluate(engine, rows, lambda done: shown.update(task, completed=done))
-        out.print(evaluation.table(found))
-        write(as_json, found.plain())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,8 @@ class Release:
     store: Path
     name: str
     version: int
+    validation: int
+    data_licence: str
 
     @property
     def command(self) -> str:
@@ -175,13 +182,17 @@ def _mini(release: Release, encoder: Path | None, epochs: int, seed: int) -> Tra
         behaviours=DATASETS / "behaviours.jsonl",
         encoder=_packaged_encoder() if encoder is None else _bert(encoder),
         base_model=journeys.BASE_MODEL if encoder is None else encoder.name,
-        licence=journeys.LICENCE if encoder is None else "unknown: that of the encoder",
+        licence=joined(
+            journeys.LICENCE if encoder is None else stated(encoder, f"the encoder ({encoder.name})"),
+            release.data_licence,
+        ),
         folder=release.folder,
         store=release.store,
         name=release.name,
         version=release.version,
         command=release.command,
         plan=Plan(epochs=epochs, seed=seed),
+        validation=release.validation,
         alternates=data.get("alternates"),
         similar=data.get("similar"),
         additions=data.get("additions"),
@@ -189,7 +200,7 @@ def _mini(release: Release, encoder: Path | None, epochs: int, seed: int) -> Tra
     return lambda report, say: journeys.travel(journey, report, say)
 
 
-def _finetuning(release: Release, base: "Base", plan: FinetunePlan, export: Literal["merged", "adapter"]) -> Travel:
+def _finetuning(release: Release, base: "Base", licence: str, plan: FinetunePlan, adapter: bool) -> Travel:
     from app.distill.finetune import journey as journeys
 
     journey = journeys.FinetuneJourney(
@@ -200,24 +211,38 @@ def _finetuning(release: Release, base: "Base", plan: FinetunePlan, export: Lite
         store=release.store,
         name=release.name,
         version=release.version,
+        licence=licence,
         command=release.command,
         plan=plan,
-        export=export,
+        validation=release.validation,
+        export="adapter" if adapter else "merged",
     )
     return lambda report, say: journeys.travel(journey, report, say)
 
 
-def _base(store: ModelStore, student: str) -> "Base":
-    """What to start from: a folder, or an entry of the model store. Raises ModelStoreError."""
+def _beside(data: Path) -> dict[str, Path]:
+    """The other datasets that lie beside the teacher's, by role."""
+    files = {role: data.with_name(f"{role}.jsonl") for role in EXTRA}
+    return {role: file for role, file in files.items() if file.is_file()}
+
+
+def _base(store: ModelStore, student: str) -> tuple["Base", str]:
+    """What to start from, a folder or an entry of the model store, and its licence. Raises ModelStoreError."""
+    if lacking := [name for name in ("accelerate", "matplotlib", "peft") if find_spec(name) is None]:
+        raise ModelStoreError(f"{lacking[0]} is not installed, which training needs: pip install 'recolor[train]'")
     from app.distill.finetune.journey import Base
 
     folder = Path(student)
-    if (folder / "config.json").is_file():
-        return Base(folder, folder.resolve().name, "unknown: that of the base model")
+    if folder.is_dir():
+        files_to_take(folder)
+        require_whole(folder)
+        return Base(folder, folder.resolve().name), stated(folder, "the base model")
     stored = store.newest(student)
     stored.verify()
     manifest = stored.manifest
-    return Base(stored.path, manifest.base_model, manifest.licence, manifest.model)
+    if manifest.base is not None:
+        raise ModelStoreError(f"{manifest.model} is an adapter; train from a whole model, such as {manifest.base}")
+    return Base(stored.path, manifest.base_model, manifest.model), manifest.licence
 
 
 def _decoder_only(folder: Path) -> bool:
@@ -234,9 +259,8 @@ def _training_report(progress: Progress) -> Any:
     task = progress.add_task("training")
 
     def report(step: Step) -> None:
-        progress.update(
-            task, description=f"epoch {step.epoch + 1}, loss {step.loss:.2f}", total=step.steps, completed=step.step
-        )
+        loss = "" if isnan(step.loss) else f", loss {step.loss:.2f}"
+        progress.update(task, description=f"epoch {step.epoch + 1}{loss}", total=step.steps, completed=step.step)
         if step.scores is not None:
             finals = ", ".join(f"{tool} {score.final:.3f}" for tool, score in step.scores.tools.items())
             progress.console.print(f"epoch {step.epoch + 1}: validation {step.scores.overall:.4f} ({finals})")

@@ -57,7 +57,7 @@ def writer_card(manifest: Manifest, scores: dict[str, Any]) -> str:
 - **Data:** {_datasets(manifest)}: settings that a
   large language model chose under the project's own guide. No user data.
 - **Trained by:** `{training["command"]}` ({training["examples"]} examples, {training["validation"]} intents
-  held out for validation; {training["best"]}). Loss and score, epoch by epoch: `training.png`.
+  held out for validation; best epoch {training["best_epoch"]}). Loss and score, epoch by epoch: `training.png`.
 
 ## Scores on the test split
 

@@ -29,6 +29,14 @@ def read_dataset(path: Path) -> list[Example]:
     return [_example(row, where) for row, where in read_jsonl(path)]
 
 
+def read_split(path: Path, split: str) -> list[Example]:
+    """The examples of one split. Raises DatasetError, also where there are none."""
+    rows = [example for example in read_dataset(path) if example.split == split]
+    if not rows:
+        raise DatasetError(f"{path} has no rows of split '{split}'")
+    return rows
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """The objects of a ``.jsonl`` file, each with ``file:line`` for messages. Raises DatasetError."""
     try:

@@ -7,7 +7,7 @@ final) and overall; beside it validity, spurious parameters, tokens and latency.
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.table import Table
@@ -19,7 +19,8 @@ from app.grade.codecs import DecodeError
 from app.students import Answer, Engine, Prompt
 
 SUBSETS = {"All": 1, "r3": 3, "r5": 4}
-"""Least popularity of the rows; popularity 3 and 4 stand in for at least 3 and 5 calls."""
+"""Least popularity of the rows. Popularity 3 and 4 stand in for at least 3 and 5 calls; what `recolor collect` writes
+has exactly so many."""
 BATCH = 32
 LATENCY_ROWS = 50
 
@@ -29,7 +30,7 @@ class Evaluation:
     """`validity` is the share of answers that decode; what fails counts as an unused tool in the scores.
 
     `unread` counts intents that the student says it cannot read; `latency_ms` is the median time of one intent,
-    all tools, without a server.
+    all tools, without a server. `grades` are the answers, row by row.
     """
 
     model: str
@@ -40,10 +41,13 @@ class Evaluation:
     unread: int
     tokens: float
     latency_ms: float
+    grades: Sequence[Grade] = ()
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
+        """JSON-ready: everything but the grades."""
+        plain = asdict(replace(self, grades=()))
+        del plain["grades"]
+        return plain
 
 
 def evaluate(engine: Engine, rows: Sequence[Example], report: Callable[[int], None] = lambda done: None) -> Evaluation:
@@ -60,18 +64,42 @@ def evaluate(engine: Engine, rows: Sequence[Example], report: Callable[[int], No
             unread += all(answer.text is None for answer in answers.values())
         report(len(grades))
     read_answers = (len(rows) - unread) * len(TOOLS)
-    domains = sorted({row.domain for row in rows})
-    return Evaluation(
-        model=engine.model,
-        decoding=engine.decoding,
-        scores={
-            name: _subset(rows, grades, [row.popularity >= least for row in rows]) for name, least in SUBSETS.items()
-        },
-        domains={name: _subset(rows, grades, [row.domain == name for row in rows]) for name in domains},
+    return summarise(
+        engine.model,
+        engine.decoding,
+        rows,
+        grades,
         validity=valid / read_answers if read_answers else 0.0,
         unread=unread,
         tokens=tokens / max(1, len(rows) - unread),
         latency_ms=_latency(engine, [row.intent for row in rows[:LATENCY_ROWS]]),
+    )
+
+
+def summarise(
+    model: str,
+    decoding: str,
+    rows: Sequence[Example],
+    grades: Sequence[Grade],
+    validity: float = 1.0,
+    unread: int = 0,
+    tokens: float = 0.0,
+    latency_ms: float = 0.0,
+) -> Evaluation:
+    """Score answers, whoever gave them, by subset and by domain."""
+    domains = sorted({row.domain for row in rows})
+    return Evaluation(
+        model=model,
+        decoding=decoding,
+        scores={
+            name: _subset(rows, grades, [row.popularity >= least for row in rows]) for name, least in SUBSETS.items()
+        },
+        domains={name: _subset(rows, grades, [row.domain == name for row in rows]) for name in domains},
+        validity=validity,
+        unread=unread,
+        tokens=tokens,
+        latency_ms=latency_ms,
+        grades=grades,
     )
 
 

@@ -77,6 +77,7 @@ def travel(journey: Journey, report: Callable[[Progress], None], say: Callable[[
     path = draft(journey.store, network, trainer.tokenizer, trainer.answers, facts)
     say("scoring it on the test split")
     score_release(path, journey.teacher, journey.behaviours)
+    say(f"releasing {journey.name}@{journey.version} under the licence: {journey.licence}")
     return publish(path)
 
 

@@ -11,7 +11,8 @@ from transformers import EncoderDecoderModel, PreTrainedTokenizerFast
 
 from app.students.hf import ANSWERS, save_network
 from app.students.manifest import Manifest, SlotThresholds
-from app.students.store import MANIFEST, ModelStoreError, read, sha256, write
+from app.students.memory import gpu_memory_gib
+from app.students.store import MANIFEST, ModelStore, ModelStoreError, read, sha256, write
 
 CARD = "README.md"
 DRAFTS = ".drafts"
@@ -82,7 +83,7 @@ def draft_writer(store: Path, facts: WriterRelease, write_files: Callable[[Path]
     """As `draft`, for a writing student: `write_files` fills a folder and returns the architecture."""
     path = _new_draft(store, facts.name, facts.version)
     architecture = write_files(path)
-    size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
+    weights = [path, ModelStore(store).find(facts.base).path] if facts.base else [path]
     manifest = Manifest(
         name=facts.name,
         version=facts.version,
@@ -91,8 +92,7 @@ def draft_writer(store: Path, facts: WriterRelease, write_files: Callable[[Path]
         decoding=facts.decoding,
         prompt=facts.prompt,
         base=facts.base,
-        # In 16 bits, half of what is stored; half of that again for activations and the cache.
-        gpu_memory_gib=round(0.75 * size / 2**30, 1),
+        gpu_memory_gib=gpu_memory_gib(*weights),
         licence=facts.licence,
         base_model=facts.base_model,
         datasets={name: sha256(file) for name, file in facts.datasets.items()},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.students.manifest import Manifest
+from app.students.memory import gpu_memory_gib
 from app.students.store import (
     MANIFEST,
     ModelStore,
@@ -77,12 +78,16 @@ def require_new(store: ModelStore, model: str) -> None:
 
 def require_room(store: ModelStore, size: int, what: str) -> None:
     """Raises ModelStoreError unless so many bytes fit on the store's disk."""
-    store.students.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(store.students).free
+    require_space(store.students, size, f"{what} has", "set RECOLOR_MODEL_STORE to another disk")
+
+
+def require_space(folder: Path, size: int, what: str, otherwise: str) -> None:
+    """Raises ModelStoreError unless so many bytes can be written into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
         raise ModelStoreError(
-            f"{what} has {size / 1e9:.1f} GB, {store.students} has {free / 1e9:.1f} GB left; "
-            "make room, or set RECOLOR_MODEL_STORE to another disk"
+            f"{what} {size / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB left; make room, or {otherwise}"
         )
 
 
@@ -149,7 +154,6 @@ def publish(store: ModelStore, draft: Path, model: str, origin: Origin) -> Store
         told = " ".join(str(error).split())[:200]
         raise ModelStoreError(f"{origin.name}: config.json cannot be used: {told}") from error
     files = {file.relative_to(draft).as_posix(): sha256(file) for file in sorted(draft.rglob("*")) if file.is_file()}
-    weights = sum((draft / file).stat().st_size for file in files if file.endswith(".safetensors"))
     manifest = Manifest(
         name=name,
         version=int(version),
@@ -157,7 +161,7 @@ def publish(store: ModelStore, draft: Path, model: str, origin: Origin) -> Store
         architecture=(config.architectures or [type(config).__name__])[0],
         codec="",
         decoding="free",
-        gpu_memory_gib=round(1.5 * weights / 2**30, 1),
+        gpu_memory_gib=gpu_memory_gib(draft),
         licence=origin.licence,
         base_model=origin.name,
         revision=origin.revision,

@@ -1,12 +1,13 @@
 """Greedy decoding of students that write token by token, under the codec's grammar or freely."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
-from app.students.spelling import Automaton, Spelling
+if TYPE_CHECKING:
+    from app.students.spelling import Automaton, Spelling
 
 
 class Steps(Protocol):
@@ -26,7 +27,7 @@ class Steps(Protocol):
 class ConstrainedWriter:
     """Writes what the grammar allows, over the spelling's alphabet. Every answer is whole."""
 
-    def __init__(self, steps: Steps, spelling: Spelling, automaton: Automaton) -> None:
+    def __init__(self, steps: Steps, spelling: "Spelling", automaton: "Automaton") -> None:
         self._steps, device = steps, steps.device
         self._start, self._end, self._longest = automaton.start, automaton.end, automaton.longest
         self._tokens = torch.tensor(spelling.alphabet, device=device)

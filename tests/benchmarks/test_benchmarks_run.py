@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from app.grade import fold
@@ -54,6 +55,11 @@ def numbers(node: Any) -> Iterator[float]:
             yield from numbers(part)
     else:
         yield node
+
+
+def test_collect_finds_better_answers_than_were_served(tmp_path: Path) -> None:
+    written = quick("collect", tmp_path)
+    assert written["results"]["distance_kept"] < written["results"]["distance_served"]
 
 
 def test_latency_compares_the_service_with_generating_json(tmp_path: Path) -> None:
@@ -171,3 +177,27 @@ def test_render_measures_photos_and_a_lut(tmp_path: Path) -> None:
     spreads = quick("render", tmp_path)["results"]["milliseconds"]
     assert len(spreads) == 4
     assert all(spread["p50"] > 0 for spread in spreads.values())
+
+
+def test_gpu_runs_with_nothing_but_pytorch_and_transformers(tmp_path: Path) -> None:
+    """Shown on the CPU, by tiny networks: the numbers mean nothing."""
+    bare = (
+        "import runpy, sys; sys.modules.update(dict.fromkeys(['pydantic', 'rich', 'app'])); "
+        f"sys.argv = ['gpu', '--device', 'cpu', '--quick', '--results', {str(tmp_path)!r}]; "
+        "runpy.run_path('benchmarks/gpu.py', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", bare], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))["results"]
+    assert [row["name"] for row in rows if row["name"] in done.stdout] == [row["name"] for row in rows]
+    letters, written, *_ = rows
+    assert 0 < letters["roofline_ms"] < written["roofline_ms"]
+    assert 0 < letters["p50_ms"] < written["p50_ms"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_gpu_says_that_there_is_none() -> None:
+    command = [sys.executable, "-m", "benchmarks.gpu"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "finds no GPU" in done.stderr

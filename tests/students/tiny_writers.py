@@ -7,6 +7,7 @@ import io
 import json
 from functools import cache
 from pathlib import Path
+from string import ascii_letters, digits
 from typing import TypeVar
 
 import pytest
@@ -54,6 +55,7 @@ def t5_tokenizer(folder: Path) -> T5Tokenizer:
         unk_id=2,
         bos_id=-1,
         character_coverage=0.9995,
+        required_chars=ascii_letters + digits + '":,_-()',
         minloglevel=2,
     )
     folder.mkdir(parents=True, exist_ok=True)

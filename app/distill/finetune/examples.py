@@ -1,22 +1,20 @@
 """Training examples as token ids: one tool of one intent each, with the loss on the answer only."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from app.distill.dataset import Example
+from app.distill.dataset import DatasetError, Example
 from app.grade import TOOLS
-from app.grade.codecs import CODECS, RowCodec
+from app.grade.codecs import CODECS, Codec, DecodeError, RowCodec
 from app.students.prompting import Prompter
 from app.students.protocol import Prompt
 from app.students.spelling import Spelling, missing
 
 IGNORED = -100
 """The label of a token that costs nothing."""
-JSON_PIECES = ("{", "}")
-"""What the T5 vocabulary lacks for JSON."""
-
 TokenizedExample = dict[str, list[int]]
 
 
@@ -28,15 +26,13 @@ class Examples:
     unread: int
 
 
-def add_tokens(tokenizer: PreTrainedTokenizerBase, codec: str) -> int:
-    """Give the tokenizer what it needs to write a codec; returns how many tokens it gained."""
+def lacking(tokenizer: PreTrainedTokenizerBase, codec: str) -> list[str]:
+    """The tokens that a tokenizer must be given before it can write a codec, such as T5's for the braces of JSON."""
     row = CODECS[codec]
     if isinstance(row, RowCodec):
-        lacking = missing(row, tokenizer)
-    else:
-        lacking = [piece for piece in JSON_PIECES if tokenizer.unk_token_id in _ids(tokenizer, piece)]
-    added: int = tokenizer.add_tokens(lacking)
-    return added
+        return missing(row, tokenizer)
+    written = {character for tool in TOOLS for choice in row.grammar(tool).choices for character in "".join(choice)}
+    return [character for character in sorted(written) if tokenizer.unk_token_id in _ids(tokenizer, character)]
 
 
 def tokenize(
@@ -45,10 +41,10 @@ def tokenize(
     """Every tool of every row that can be read.
 
     An encoder-decoder reads the prompt and is trained on the answer; a decoder-only model is fed both, and the prompt's
-    labels are `IGNORED`.
+    labels are `IGNORED`. Raises DatasetError where the tokenizer cannot write the codec.
     """
-    row_codec = CODECS[codec]
-    spelling = Spelling(row_codec, tokenizer) if isinstance(row_codec, RowCodec) else None
+    writer = CODECS[codec]
+    spelling = Spelling(writer, tokenizer) if isinstance(writer, RowCodec) else None
     tokenized: list[TokenizedExample] = []
     unread = 0
     for row in rows:
@@ -57,14 +53,26 @@ def tokenize(
         for tool, prompt in prompts.items():
             if prompt is None:
                 continue
-            text = row_codec.encode(tool, row.grade.settings(tool))
-            answer = spelling.ids(tool, text) if spelling else [*_ids(tokenizer, text), tokenizer.eos_token_id]
+            text = writer.encode(tool, row.grade.settings(tool))
+            answer = spelling.ids(tool, text) if spelling else _text_ids(writer, tool, text, tokenizer)
             tokenized.append(_causal(prompt, answer) if causal else {"input_ids": prompt, "labels": answer})
     return Examples(tokenized, unread)
 
 
 def _causal(prompt: list[int], answer: list[int]) -> TokenizedExample:
     return {"input_ids": [*prompt, *answer], "labels": [*[IGNORED] * len(prompt), *answer]}
+
+
+def _text_ids(codec: Codec, tool: str, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """An answer as the tokenizer cuts it, the end token included. Raises DatasetError where it cannot be read back."""
+    ids = _ids(tokenizer, text)
+    read = tokenizer.decode(ids, skip_special_tokens=True)
+    with suppress(DecodeError):
+        if codec.decode(tool, read) == codec.decode(tool, text):
+            return [*ids, tokenizer.eos_token_id]
+    raise DatasetError(
+        f"the base model's tokenizer cannot write the codec {codec.name}: {text[:60]} becomes {read[:60]}"
+    )
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -1,11 +1,7 @@
-"""The training itself, by the Trainer of `transformers`: checkpoints every epoch, from which a killed run goes on.
-
-On several GPUs: ``accelerate launch -m app.cli train --student …``; only the first process scores and releases.
-"""
+"""The training itself, by the Trainer of `transformers`: a checkpoint every epoch, from which a killed run goes on."""
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,22 +11,24 @@ from transformers import (
     DataCollatorForSeq2Seq,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
+from app.distill.finetune import processes
 from app.distill.finetune.examples import TokenizedExample
 from app.distill.finetune.plan import FinetunePlan
 from app.distill.scores import Scores
 from app.distill.train import Progress
+from app.distill.training_run import LAST_EPOCHS
 
-LAST_EPOCHS = 3
-"""The released weights are the best of so many last epochs."""
 CURVES = "curves.json"
+STATE = "trainer_state.json"
+"""What the Trainer writes last into a checkpoint."""
 
 Evaluate = Callable[[PreTrainedModel], Scores]
 Report = Callable[[Progress], None]
@@ -44,110 +42,116 @@ class Finetuning:
 
     def run(
         self, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[TokenizedExample]
-    ) -> Path:
-        """Train, or go on where a killed run stopped; returns the checkpoint of the best of the last epochs."""
-        curves = Curves(self._folder, self._evaluate, self._report)
+    ) -> None:
+        """Train, or go on where a killed run stopped."""
         trainer = Trainer(
             model=network,
             args=self._arguments(len(examples)),
             train_dataset=list(examples),
-            data_collator=DataCollatorForSeq2Seq(tokenizer, model=network),
-            callbacks=[curves],
+            data_collator=DataCollatorForSeq2Seq(tokenizer),
+            callbacks=[_Curves(self._folder, self._evaluate, self._report)],
         )
-        # The terminal belongs to our own progress bar.
-        trainer.callback_handler.callbacks = [
-            kept
-            for kept in trainer.callback_handler.callbacks
-            if "Progress" not in type(kept).__name__ and "Printer" not in type(kept).__name__
-        ]
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(self._folder)))
-        return self._checkpoint(curves.best(), self._steps(len(examples)))
+        trainer.remove_callback(PrinterCallback)  # the terminal belongs to our own progress bar
+        last = self._last_checkpoint()
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
 
     def _arguments(self, examples: int) -> TrainingArguments:
         plan, cuda = self._plan, torch.cuda.is_available()
-        devices = int(os.environ.get("WORLD_SIZE", "1"))
-        held = min(plan.device_batch, max(1, plan.batch // devices))
-        return TrainingArguments(
+        devices = processes.count()
+        accumulated = math.ceil(plan.batch / (plan.device_batch * devices))
+        arguments = TrainingArguments(
             output_dir=str(self._folder),
             num_train_epochs=plan.epochs,
-            per_device_train_batch_size=held,
-            gradient_accumulation_steps=max(1, plan.batch // (held * devices)),
+            per_device_train_batch_size=math.ceil(plan.batch / (accumulated * devices)),
+            gradient_accumulation_steps=accumulated,
             learning_rate=plan.rate,
-            warmup_steps=math.ceil(plan.warm_up * plan.epochs * self._steps(examples)),
+            warmup_steps=math.ceil(plan.warm_up * plan.epochs * math.ceil(examples / plan.batch)),
             weight_decay=plan.weight_decay,
             lr_scheduler_type="linear",
             max_grad_norm=1.0,
-            bf16=cuda,
+            bf16=cuda and torch.cuda.is_bf16_supported(),
             save_strategy="epoch",
             save_total_limit=LAST_EPOCHS,
             logging_strategy="epoch",
-            train_sampling_strategy="group_by_length",
             seed=plan.seed,
             data_seed=plan.seed,
             dataloader_pin_memory=cuda,
+            ddp_find_unused_parameters=False,
             report_to=[],
             remove_unused_columns=False,
             disable_tqdm=True,
         )
+        if arguments.n_gpu > 1:
+            # Else the Trainer would spread every batch over all GPUs by threads, slowly and in larger batches.
+            arguments._n_gpu = 1
+        return arguments
 
-    def _steps(self, examples: int) -> int:
-        """Optimizer steps in an epoch."""
-        return math.ceil(examples / self._plan.batch)
-
-    def _checkpoint(self, epoch: int, steps: int) -> Path:
-        """The checkpoint that was saved at the end of an epoch, counted from 1."""
+    def _last_checkpoint(self) -> Path | None:
+        """The newest whole one; what a kill left half written is passed over, and written again."""
         found = sorted(self._folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-        behind = self._plan.epochs - epoch
-        return found[-1 - behind]
+        return next((path for path in reversed(found) if _is_json(path / STATE)), None)
 
 
-class Curves(TrainerCallback):  # type: ignore[misc]
+class _Curves(TrainerCallback):  # type: ignore[misc]
     """Loss and validation score of every epoch, kept in the run's folder, and the progress that is shown."""
 
     def __init__(self, folder: Path, evaluate: Evaluate, report: Report) -> None:
-        self._file, self._evaluate, self._report = folder / CURVES, evaluate, report
-
-    @property
-    def epochs(self) -> list[dict[str, Any]]:
-        """One entry a finished epoch: ``epoch`` from 1, ``loss``, ``overall``."""
-        return read_curves(self._file.parent)
-
-    def best(self) -> int:
-        """The best of the last epochs by overall score, counted from 1."""
-        return int(max(self.epochs[-LAST_EPOCHS:], key=lambda entry: entry["overall"])["epoch"])
+        self._folder, self._evaluate, self._report = folder, evaluate, report
+        self._loss = math.nan
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        steps = max(1, round(state.max_steps / args.num_train_epochs))
+        epoch, step = divmod(state.global_step - 1, self._steps(args, state))
         if state.is_world_process_zero:
-            self._report(Progress((state.global_step - 1) // steps, state.global_step % steps, steps, math.nan))
+            self._report(Progress(epoch, step + 1, self._steps(args, state), self._loss))
 
     def on_log(self, args: Any, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any) -> None:
         # Comes with the end of an epoch, before its checkpoint is written.
-        if state.is_world_process_zero and "loss" in logs:
-            network: PreTrainedModel = kwargs["model"]
-            epoch = round(float(state.epoch or 0))
-            scores = score_trained(network, self._evaluate)
-            entry = {"epoch": epoch, "loss": float(logs["loss"]), "overall": scores.overall}
-            kept = [earlier for earlier in self.epochs if earlier["epoch"] < epoch]
-            draft = self._file.with_suffix(".part")
-            draft.write_text(json.dumps([*kept, entry], indent=1), encoding="utf-8")
-            draft.replace(self._file)
-            steps = max(1, round(state.max_steps / args.num_train_epochs))
-            self._report(Progress(epoch - 1, steps, steps, entry["loss"], scores))
+        if not state.is_world_process_zero or "loss" not in logs:
+            return
+        scores = score_trained(kwargs["model"], self._evaluate)
+        self._loss = float(logs["loss"])
+        epoch, steps = round(state.epoch or 0), self._steps(args, state)
+        entry = {"epoch": epoch, "step": state.global_step, "loss": self._loss, "overall": scores.overall}
+        earlier = [entry for entry in read_curves(self._folder) if entry["epoch"] < epoch]
+        draft = self._folder / f"{CURVES}.part"
+        draft.write_text(json.dumps([*earlier, entry], indent=1), encoding="utf-8")
+        draft.replace(self._folder / CURVES)
+        self._report(Progress(epoch - 1, steps, steps, self._loss, scores))
+
+    @staticmethod
+    def _steps(args: Any, state: TrainerState) -> int:
+        """Optimizer steps in an epoch."""
+        return max(1, round(float(state.max_steps / args.num_train_epochs)))
 
 
 def read_curves(folder: Path) -> list[dict[str, Any]]:
-    """Loss and score of every finished epoch of the run in a folder."""
+    """Every finished epoch of the run in a folder: ``epoch`` from 1, ``step``, ``loss``, ``overall``."""
     file = folder / CURVES
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
 
 
+def best_epoch(folder: Path) -> tuple[int, Path]:
+    """The best of the last epochs by overall score, counted from 1, and its checkpoint."""
+    best = max(read_curves(folder)[-LAST_EPOCHS:], key=lambda entry: entry["overall"])
+    return best["epoch"], folder / f"checkpoint-{best['step']}"
+
+
 def score_trained(network: PreTrainedModel, evaluate: Evaluate) -> Scores:
     """Score a network between two steps of its training, which goes on as if nothing had been."""
+    # Of a LoRA the network that it was put into, which computes with it.
+    inner = network.get_base_model() if hasattr(network, "peft_config") else network
     network.eval()
     random = torch.get_rng_state()
     with torch.inference_mode():
-        scores = evaluate(network)
+        scores = evaluate(inner)
     torch.set_rng_state(random)
     network.train()
     return scores
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True

@@ -8,8 +8,8 @@ else is asked for, and are refused in HDR. Grey, palette and CMYK photos become 
 which has none: there the photo is laid on white. Of an animation or a file of several pages only the first picture is
 rendered and written.
 
-Of the metadata EXIF is kept, except what described the old file: orientation, layout, preview, colour space. XMP and
-IPTC are not carried over.
+Of the metadata EXIF is kept, except what described the old file: orientation, layout, preview, colour space. Of XMP the
+captions, authors, rights, places, keywords and ratings are kept, of a JPEG that stays one IPTC's record, too.
 
 Pillow holds colours in 8 bits only, so 16-bit files are read by imagecodecs (libpng, libtiff), which also writes PNG
 and converts colours (Little CMS) in both depths. HEIC is read by libheif (pillow-heif).

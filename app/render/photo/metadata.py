@@ -15,7 +15,8 @@ _OLD_FILE = frozenset(
     | {280, 281, _T.PlanarConfiguration, 288, 289, 290, 291, 292, 293, _T.TransferFunction, _T.Predictor}
     | {_T.WhitePoint, _T.PrimaryChromaticities, _T.ColorMap, *range(321, 326), _T.SubIFDs, 332, 334, 336, 338, 339}
     | {340, 341, _T.JPEGTables, *range(512, 522), 529, 530, 531, 532}
-    # XMP, IPTC, Photoshop's resources and layers, ICC: they hold previews, sizes and colour spaces of the old picture.
+    # XMP and IPTC (see `captions`), Photoshop's resources and layers, ICC: they hold previews, sizes and colour spaces
+    # of the old picture.
     | {700, 33723, 34377, 34675, 37724}
 )
 

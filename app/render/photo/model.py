@@ -32,13 +32,15 @@ class Photo:
         rgb: sRGB, [H, W, 3], uint8 or uint16.
         alpha: [H, W] of the same type, not premultiplied; None where the file has none.
         format: in which it is written if no other is asked for: what the file was, or JPEG for HEIC and AVIF.
-        exif: what is kept of it; may be empty.
+        exif, xmp, iptc: what is kept of them; may be empty.
     """
 
     rgb: Samples
     alpha: Samples | None
     format: PhotoFormat
     exif: Image.Exif
+    xmp: bytes = b""
+    iptc: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from io import BytesIO
 from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from app.render.photo.captions import iptc_of, kept_xmp, packet_of
 from app.render.photo.errors import PhotoError, readable, too_large
 from app.render.photo.formats import format_of, usual_target
 from app.render.photo.heic import heic_profile, open_heic
@@ -32,7 +33,9 @@ def decode(data: bytes, limits: PhotoLimits) -> Photo:
         orientation = orientation_of(exif)
         rgb, alpha = upright(rgb, orientation), None if alpha is None else upright(alpha, orientation)
         describe_anew(exif, rgb)
-    return Photo(rgb, alpha, usual_target(source), exif)
+    with readable("The captions (XMP, IPTC)"):
+        xmp, iptc = kept_xmp(packet_of(image)), iptc_of(image)
+    return Photo(rgb, alpha, usual_target(source), exif, xmp, iptc)
 
 
 def _check_picture(image: ImageFile.ImageFile, limits: PhotoLimits) -> None:

@@ -35,7 +35,11 @@ def write_tiff(photo: Photo) -> bytes:
         _T.StripOffsets: tuple(int(end) for end in np.cumsum([0, *lengths[:-1]])),  # Pillow adds where they begin
         _T.Predictor: 2,
         34675: srgb_profile(),
-    } | ({338: 2} if count == 4 else {})
+    }
+    if count == 4:
+        layout[338] = 2
+    if photo.xmp:
+        layout[700] = photo.xmp
     for tag, value in [*photo.exif.items(), *layout.items()]:
         tags[tag] = value
     tags.tagtype[_T.StripOffsets] = tags.tagtype[_T.StripByteCounts] = 4  # 32 bits, however small the first ones are

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.render.photo.captions import jpeg_segment
 from app.render.photo.formats import PhotoFormat, check_fits
 from app.render.photo.metadata import exif_bytes
 from app.render.photo.model import Photo, RenderedPhoto, Samples, packed
@@ -20,6 +21,7 @@ JPEG_QUALITY = WEBP_QUALITY = 95
 PNG_LEVEL = 3
 """Of 9: twice as fast as the usual 6, files some percent larger."""
 _LONGEST_JPEG_EXIF = 65_533
+_LONGEST_JPEG_XMP = 65_504
 
 
 def encode(photo: Photo, file_format: PhotoFormat) -> RenderedPhoto:
@@ -39,7 +41,10 @@ def _jpeg(photo: Photo) -> bytes:
         quality=JPEG_QUALITY,
         subsampling="4:4:4",
         icc_profile=srgb_profile(),
-        exif=exif if len(exif) <= _LONGEST_JPEG_EXIF else b"",  # JPEG has no room for more
+        # JPEG has no room for more.
+        exif=exif if len(exif) <= _LONGEST_JPEG_EXIF else b"",
+        xmp=photo.xmp if len(photo.xmp) <= _LONGEST_JPEG_XMP else b"",
+        extra=jpeg_segment(photo.iptc),
     )
     return output.getvalue()
 
@@ -47,7 +52,8 @@ def _jpeg(photo: Photo) -> bytes:
 def _webp(photo: Photo) -> bytes:
     output = BytesIO()
     picture = Image.fromarray(packed(_in_8_bits(photo)))
-    picture.save(output, "WEBP", quality=WEBP_QUALITY, icc_profile=srgb_profile(), exif=exif_bytes(photo.exif))
+    metadata = {"icc_profile": srgb_profile(), "exif": exif_bytes(photo.exif), "xmp": photo.xmp}
+    picture.save(output, "WEBP", quality=WEBP_QUALITY, **metadata)
     return output.getvalue()
 
 
@@ -57,6 +63,8 @@ def _png(photo: Photo) -> bytes:
     metadata = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
     if exif := exif_bytes(photo.exif):
         metadata += _chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    if photo.xmp:
+        metadata += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + photo.xmp)
     return b"".join((png[:after_header], metadata, png[after_header:]))
 
 

@@ -1,0 +1,110 @@
+"""How fast a log becomes a dataset: ``python -m benchmarks.collect``.
+
+Ten million simulated served tools, with their feedback beside them, in Parquet; `recolor collect` runs in a process of
+its own, whose peak memory is its own. Beside it, whether the loop finds what it should: how far from the reference the
+kept answers are, and how far a random answer that was served. Not covered: reading SQLite or JSONL, which take longer.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from app.distill.dataset import read_dataset
+from app.distill.simulate.traffic import traffic
+from app.distill.simulate.world import Manners, World, build, distance
+from app.distill.simulate.writing import into_files
+from app.grade import TOOLS, fold
+from app.settings import CHECKOUT
+from benchmarks.harness import RESULTS, BenchmarkError, Quick, Report, Results, Rounds, Target, rounds_of, run, table
+
+DATA = CHECKOUT / "model_store" / "datasets" / "teacher.jsonl"
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    seconds: float
+    cpu_seconds: float
+    peak_gb: float
+
+
+def main(
+    rounds: Rounds = 3,
+    events: Annotated[int, typer.Option(min=3, help="Served tools, three a request.")] = 10_000_000,
+    quick: Quick = False,
+    results: Results = RESULTS,
+) -> None:
+    """Time and memory of `recolor collect`."""
+    rounds, events = (1, 30_000) if quick else (rounds, events)
+    rows = read_dataset(DATA)
+    world = build(rows, [], Manners(), SEED)
+    with tempfile.TemporaryDirectory(prefix="recolor-log-") as folder:
+        log, output = Path(folder) / "log", Path(folder) / "dataset.jsonl"
+        into_files(log, ".parquet", world, traffic(world, events // len(TOOLS), SEED), SEED, lambda done: None)
+        size = sum(file.stat().st_size for file in log.iterdir())
+        measured = [_collect(log, output) for _ in rounds_of(rounds, "collect")]
+        funnel = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["funnel"]
+        distances = _distances(output, world)
+    _report(measured, funnel, size, *distances).publish(results, rounds=rounds, events=events, quick=quick, seed=SEED)
+
+
+def _collect(log: Path, output: Path) -> Round:
+    command = [sys.executable, "-m", "app.cli", "collect", str(log), "-o", str(output)]
+    began = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as said:
+        running = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(running.pid, 0)
+        seconds = time.perf_counter() - began
+        if status:
+            said.seek(0)
+            raise BenchmarkError(f"recolor collect ended with {os.waitstatus_to_exitcode(status)}: {said.read()}")
+    return Round(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9)
+
+
+def _distances(output: Path, world: World) -> tuple[float, float]:
+    """Mean distance from the reference of the kept answers, and of a random served answer to the same intents."""
+    reference = {fold(row.intent): row.grade for row in read_dataset(DATA)}
+    rows = {row.intent: row.grade for row in read_dataset(output)}
+    kept = [[distance(tool, grade, reference[intent]) for tool in TOOLS] for intent, grade in rows.items()]
+    same = np.repeat([intent in rows for intent in world.intents], world.manners.rivals)
+    return float(np.mean(kept)), float(world.distances[same].mean())
+
+
+def _report(measured: list[Round], funnel: dict[str, Any], size: int, kept: float, served: float) -> Report:
+    seconds, peak = median(one.seconds for one in measured), max(one.peak_gb for one in measured)
+    lines = [
+        ("seconds, median", f"{seconds:.1f}"),
+        ("seconds, rounds", ", ".join(f"{one.seconds:.1f}" for one in measured)),
+        ("CPU seconds, median", f"{median(one.cpu_seconds for one in measured):.1f}"),
+        ("peak memory, GB", f"{peak:.2f}"),
+        ("log, MB of Parquet", f"{size / 1e6:.0f}"),
+        ("intents kept", f"{funnel['kept']} of {funnel['intents']}"),
+        ("distance from the reference, kept", f"{kept:.3f}"),
+        ("distance from the reference, a random served answer", f"{served:.3f}"),
+    ]
+    return Report(
+        "collect",
+        [table("Simulated events into a dataset", ("", "measured"), lines)],
+        {
+            "rounds": [{"seconds": one.seconds, "cpu": one.cpu_seconds, "peak_gb": one.peak_gb} for one in measured],
+            "funnel": funnel,
+            "log_bytes": size,
+            "distance_kept": kept,
+            "distance_served": served,
+        },
+        [Target("collect", seconds, 60, "s"), Target("peak memory", peak, 2, "GB")],
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,5 @@
+"""A PostgreSQL server, as the event store's tests have one."""
+
+from tests.events.conftest import postgres
+
+__all__ = ["postgres"]

@@ -1,0 +1,272 @@
+"""Every query of the dashboard, asked of a real Prometheus that scrapes two real services under a known load."""
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_server
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.api.service import until
+from tests.helm.chart import CHART, MONITORING, render
+from tests.helm.load import Load
+from tests.teacher.openai_server import Fail, OpenAIServer, Say
+
+DASHBOARD = json.loads((CHART / "files/dashboard.json").read_text(encoding="utf-8"))
+PANELS: dict[str, list[dict[str, str]]] = {
+    panel["title"]: panel["targets"] for panel in DASHBOARD["panels"] if panel["type"] != "row"
+}
+QUERIES = [(title, target["expr"]) for title, targets in PANELS.items() for target in targets]
+
+WARM_UP = Load(new=1, again=1, foreign=1, mistakes=1, started=1, exported=1)
+"""Of everything one, so that each series is there when Prometheus begins to look."""
+LOADS = {
+    "stable": Load(new=8, again=8, foreign=4, mistakes=2, started=4, exported=1),
+    "canary": Load(new=8, again=8, foreign=4, mistakes=2, started=4, exported=1),
+}
+MODEL = "recolor-mini@1"
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A server and the tracks that it scrapes."""
+
+    http: httpx.Client
+    instances: dict[str, str]
+
+    def ask(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """Labels and values, now."""
+        answer = self.http.get("/api/v1/query", params={"query": query}).json()
+        assert answer["status"] == "success", f"{query}: {answer}"
+        return [(it["metric"], float(it["value"][1])) for it in answer["data"]["result"]]
+
+    def sees(self, query: str, value: float) -> bool:
+        return [it for _, it in self.ask(query)] == [value]
+
+
+def free_port() -> int:
+    with create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def service(folder: Path, teacher: OpenAIServer) -> Iterator[httpx.Client]:
+    """The service with its embedded student, its own event store and a teacher."""
+    folder.mkdir()
+    settings = {
+        "RECOLOR_PORT": "0",
+        "RECOLOR_RATE_LIMIT": "none",
+        "RECOLOR_EVENTS_URL": "",
+        "RECOLOR_EVENTS_FOLDER": str(folder / "events"),
+        "RECOLOR_TEACHER_BASE_URL": teacher.base_url,
+        "RECOLOR_TEACHER_API_KEY": teacher.key,
+        "RECOLOR_TEACHER_TYPICAL_SECONDS": "0.05",
+        "RECOLOR_DEADLINE_SECONDS": "60",
+        "RECOLOR_STUDENT_SECONDS": "50",
+    }
+    with (folder / "log").open("w") as log:
+        command = [sys.executable, "-m", "app.cli", "serve"]
+        process = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            assert process.stdout
+            url = re.search(r"http://\S+", process.stdout.readline())
+            assert url, (folder / "log").read_text()
+            with httpx.Client(base_url=url[0], timeout=120) as client:
+                yield client
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def prometheus(binary: str, folder: Path, instances: dict[str, str]) -> Iterator[Prometheus]:
+    """With the rules of the chart, scraping each track every second."""
+    targets = [{"targets": [at], "labels": {"track": track}} for track, at in instances.items()]
+    scraped = {"job_name": "recolor", "static_configs": targets}
+    often = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    written = {"global": often, "rule_files": [str(CHART / "files/rules.yaml")], "scrape_configs": [scraped]}
+    folder.mkdir()
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
+    address = f"127.0.0.1:{free_port()}"
+    options = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([binary, *options, f"--web.listen-address={address}"], stderr=log, stdout=log)
+        try:
+            with httpx.Client(base_url=f"http://{address}", timeout=60) as client:
+                server = Prometheus(client, instances)
+                until(lambda: _up(client))
+                yield server
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _up(client: httpx.Client) -> bool:
+    try:
+        return client.get("/-/ready").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def loaded(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """When Prometheus has seen both services before and after their loads."""
+    binary, folder = program("prometheus"), tmp_path_factory.mktemp("dashboard")
+    with OpenAIServer() as teacher, ExitStack() as stack:
+        teacher.reply("adjust", Say.settings({"temperature": 30}))
+        teacher.reply("filter", Say.settings({"name": "winter", "intensity": 70}))
+        teacher.reply("selective_adjust", Fail(400))
+        services = {track: stack.enter_context(service(folder / track, teacher)) for track in LOADS}
+        for track, it in services.items():
+            WARM_UP.run(it, f"warm {track}")
+        for it in services.values():
+            until(lambda it=it: "recolor_projects_exported_total{" in it.get("/metrics").text)
+        instances = {track: it.base_url.netloc.decode() for track, it in services.items()}
+        server = stack.enter_context(prometheus(binary, folder / "prometheus", instances))
+        seen = "sum(recolor_projects_exported_total)"
+        until(lambda: server.sees(seen, len(LOADS) * WARM_UP.exported))
+        for track, load in LOADS.items():
+            load.run(services[track], track)
+        until(lambda: server.sees(seen, sum(WARM_UP.exported + load.exported for load in LOADS.values())))
+        until(lambda: server.sees("count(recolor:canary_degraded:max)", 1))
+        yield server
+
+
+def concrete(query: str) -> str:
+    """As Grafana asks it, looking back five minutes."""
+    return query.replace("$__rate_interval", "5m").replace('"$job"', '".+"')
+
+
+def values(server: Prometheus, title: str, target: int = 0) -> dict[str, float]:
+    """A panel's values by its legend."""
+    shown = PANELS[title][target]
+    found = server.ask(concrete(shown["expr"]))
+    return {_legend(shown["legendFormat"], labels): value for labels, value in found}
+
+
+def _legend(form: str, labels: dict[str, str]) -> str:
+    return re.sub(r"{{(\w+)}}", lambda name: labels[name[1]], form)
+
+
+def shares(of: dict[str, float]) -> dict[str, float]:
+    return {name: value / sum(of.values()) for name, value in of.items()}
+
+
+def about(of: dict[str, float]) -> Any:
+    """Two targets are scraped at two times, so that their rates are a little apart."""
+    return pytest.approx(of, rel=0.1)
+
+
+LOAD = LOADS["stable"]
+"""The canary's is the same, so that all shares are as of one."""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("title", "query"), QUERIES, ids=[f"{title} {n}" for n, (title, _) in enumerate(QUERIES)])
+def test_every_query_gives_finite_values(loaded: Prometheus, title: str, query: str) -> None:
+    found = loaded.ask(concrete(query))
+    assert found, query
+    assert all(math.isfinite(value) for _, value in found), (query, found)
+
+
+def test_what_is_asked_for_is_named_by_the_legend(loaded: Prometheus) -> None:
+    for title, targets in PANELS.items():
+        for number, target in enumerate(targets):
+            found = loaded.ask(concrete(target["expr"]))
+            assert len(values(loaded, title, number)) == len(found), f"{title}: two lines with one name"
+
+
+def test_requests_are_counted_by_status_and_track(loaded: Prometheus) -> None:
+    by_status = shares(values(loaded, "Requests by status"))
+    every = 2 * (LOAD.answered + LOAD.mistakes)
+    assert by_status == about(
+        {f"200 {track}": LOAD.answered / every for track in LOADS}
+        | {f"415 {track}": LOAD.mistakes / every for track in LOADS}
+    )
+    assert values(loaded, "Not answered") == {"5xx": 0}
+
+
+def test_sources_are_shared_as_the_load_was(loaded: Prometheus) -> None:
+    tools = 3 * LOAD.answered
+    expected = {
+        "student": 3 * (LOAD.new + LOAD.started) / tools,
+        "cache": 3 * LOAD.again / tools,
+        "teacher": 2 * LOAD.foreign / tools,
+        "failed": LOAD.foreign / tools,
+    }
+    assert values(loaded, "Tools by source") == about(expected)
+    assert math.isclose(sum(values(loaded, "Tools by source").values()), 1)
+
+
+def test_fallbacks_have_their_reason_and_their_part(loaded: Prometheus) -> None:
+    assert values(loaded, "Fallbacks by reason").keys() == {"low_confidence"}
+    part = LOAD.foreign / (LOAD.answered - LOAD.again)
+    assert values(loaded, "Fallback ratio, stable and canary") == about(dict.fromkeys(LOADS, part))
+
+
+def test_latencies_are_in_order_for_both_tracks(loaded: Prometheus) -> None:
+    p50, p95, p99 = (list(values(loaded, "Latency, stable and canary", n).values()) for n in range(3))
+    for low, middle, high in zip(p50, p95, p99, strict=True):
+        assert 0 < low <= middle <= high <= 10
+    assert values(loaded, "Stages, p95").keys() >= {"queue", "generate", "validate", "teacher", "cache", "events"}
+
+
+def test_batches_and_tokens_are_the_students(loaded: Prometheus) -> None:
+    """One request after the other: three prompts a batch."""
+    assert values(loaded, "Batch size") == about({"mean": 3})
+    assert values(loaded, "Tokens").keys() == {MODEL}
+    assert values(loaded, "Tokens")[MODEL] > 0
+
+
+def test_the_teacher_is_counted_and_paid_for(loaded: Prometheus) -> None:
+    assert shares(values(loaded, "Calls by outcome")) == about({"ok": 2 / 3, "rejected": 1 / 3})
+    tokens = values(loaded, "Tokens of the teacher")
+    assert shares(tokens) == about({"prompt": 900 / 1050, "completion": 150 / 1050})
+    dollars = 3600 * (tokens["prompt"] * 0.5 + tokens["completion"] * 1.5) / 1e6
+    assert values(loaded, "Dollars an hour") == pytest.approx({"at the present rate": dollars}, rel=0.05)
+    assert values(loaded, "Breaker") == {"pods that do not call it": 0}
+
+
+def test_projects_that_were_exported_are_a_part_of_those_that_were_started(loaded: Prometheus) -> None:
+    exported, started = WARM_UP.exported + LOAD.exported, WARM_UP.started + LOAD.started
+    assert values(loaded, "Completion rate by variant") == pytest.approx({"control": exported / started})
+
+
+def test_the_state_is_what_it_is(loaded: Prometheus) -> None:
+    pods = loaded.instances.values()
+    assert values(loaded, "Students ready") == {"ready": 2}
+    assert values(loaded, "Degraded") == {"pods": 0}
+    assert values(loaded, "Ready, by pod") == {f"{MODEL} {pod}": 1 for pod in pods}
+    assert values(loaded, "Cache reachable") == dict.fromkeys(LOADS, 1)
+    assert values(loaded, "Events waiting") == dict.fromkeys(pods, 0)
+    assert values(loaded, "Alerts") == {"firing": 0}
+    assert all(0 < busy < (os.cpu_count() or 1) + 1 for busy in values(loaded, "CPUs busy").values())
+    assert all(1e8 < size < 1e10 for size in values(loaded, "Memory").values())
+    assert set(values(loaded, "Refused")) == {"content_type"}
+
+
+def test_the_chart_installs_this_dashboard() -> None:
+    config = render(MONITORING).all("ConfigMap")["prod-recolor-dashboard"]
+    assert json.loads(config["data"]["recolor.json"]) == DASHBOARD
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_panels_fill_the_grid_without_overlapping() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken
+        taken |= cells
+    assert {x for x, _ in taken} == set(range(24))
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
