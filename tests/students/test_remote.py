@@ -248,6 +248,13 @@ def test_an_address_is_asked_for(url: str | None) -> None:
         RemoteStudent(Settings(backend="remote", remote_base_url=url))
 
 
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown() -> None:
+    settings = Settings(backend="remote", remote_base_url="http://gpu/v1", remote_api_key=f"{KEY}\n")
+    with pytest.raises(ValueError, match="RECOLOR_REMOTE_API_KEY") as caught:
+        RemoteStudent(settings)
+    assert KEY not in everything_about(caught.value)
+
+
 async def test_the_service_starts_without_its_server_and_asks_the_teacher_meanwhile(
     make: Make, server: OpenAIServer, networks: Networks
 ) -> None:

@@ -1,6 +1,8 @@
 """A real vLLM server as a remote student, plain and with an adapter, and as the teacher; one server for all tests."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -10,10 +12,11 @@ import pytest
 from app.grade import TOOLS, Grade
 from app.main import build_recolorer
 from app.serving import RecolorRequest
-from app.students import Prompt
+from app.students import EngineError, Prompt
 from app.students.dialogue import Dialogue
 from app.students.remote import RemoteStudent
 from tests.serving.helpers import Counted, eventually
+from tests.students.processes import engines
 from tests.students.test_prompting import TYPED_CONTROLS
 from tests.students.tiny_llama import TinyLlama
 from tests.students.vllm_server import VLLMServer, vllm_server
@@ -75,8 +78,10 @@ async def test_vllms_server_answers_token_by_token_what_is_evaluated_offline(
     for module in ("dialogue", "generative"):
         monkeypatch.setattr(f"app.students.{module}.LONGEST_FREE", 60)
     student = await student_of(model, decoding)
-    generations = await asyncio.gather(*(student.generate(three(look)) for look in LOOKS))
-    assert [generation.answers for generation in generations] == tiny_llama.offline(model, decoding, LOOKS)
+    wanted = tiny_llama.offline(model, decoding, LOOKS)
+    assert len(wanted) >= 10
+    generations = await asyncio.gather(*(student.generate(three(look)) for look in wanted))
+    assert [generation.answers for generation in generations] == [*wanted.values()]
 
 
 async def test_vllms_server_answers_thirty_two_requests_at_once_validly(
@@ -128,3 +133,17 @@ async def test_one_vllm_server_is_the_student_and_with_the_teachers_prompts_the_
     assert answer.sources == dict.fromkeys(TOOLS, "teacher")
     assert Grade.of(answer.tools) == Grade()
     assert told.growth == 3
+
+
+async def test_a_vllm_server_whose_engine_is_killed_mid_request_is_known_to_be_dead(
+    student_of: Callable[..., Any], server: VLLMServer, tiny_llama: TinyLlama
+) -> None:
+    """The last test: the server ends with its engine."""
+    student = await student_of(tiny_llama.base, "free")
+    call = asyncio.create_task(student.generate(three("golden hour")))
+    await eventually(lambda: server.metric("num_requests_running") == 3)
+    for engine in engines(server.pid):
+        os.kill(engine, signal.SIGKILL)
+    with pytest.raises(EngineError):
+        await call
+    await eventually(lambda: not student.ready)

@@ -115,10 +115,11 @@ async def test_answers_are_token_by_token_those_that_are_evaluated_offline(
     for module in ("dialogue", "generative"):
         monkeypatch.setattr(f"app.students.{module}.LONGEST_FREE", 60)
     engine = writing(student, tiny_llama, tiny_llama.base, decoding)
-    answered = await asyncio.gather(*(engine.generate(three(look)) for look in LOOKS))
-    answers = [answers for answers, _ in answered]
-    assert answers == tiny_llama.offline(tiny_llama.base, decoding, LOOKS)
-    assert len({answer.text for three_answers in answers for answer in three_answers}) > 100
+    wanted = tiny_llama.offline(tiny_llama.base, decoding, LOOKS)
+    assert len(wanted) > 40
+    answered = await asyncio.gather(*(engine.generate(three(look)) for look in wanted))
+    assert [answers for answers, _ in answered] == [*wanted.values()]
+    assert len({answer.text for answers, _ in answered for answer in answers}) > 100
 
 
 async def test_thirty_two_requests_at_once_are_all_answered_validly(student: VLLMStudent) -> None:

@@ -13,13 +13,19 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from app.distill.evaluate import ask
+from app.grade import TOOLS
 from app.grade.codecs import CODECS, RowCodec
 from app.settings import Settings
 from app.students import Answer, load_engine
+from app.students.generative import GenerativeStudent
 from app.students.manifest import Manifest
 from app.students.spelling import missing
 from app.students.store import MANIFEST, ModelStore, StoredModel, sha256, write
+from app.students.writing import Steps
 from tests.students.tiny_writers import llama, llama_tokenizer
+
+ROUNDING = 1e-4
+"""Logits of about 1.4, computed in another order, differ by less than a hundredth of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +47,41 @@ class TinyLlama:
         defaults = {"model_store": self.store, "backend": "vllm", "dtype": "float32", "vllm_cpu_cache_gib": 0.25}
         return Settings(model=model, **(defaults | changes))
 
-    def offline(self, model: str, decoding: str, looks: Sequence[str]) -> list[list[Answer]]:
-        """What `recolor evaluate` has from the student, with the end that it need not generate counted as vLLM does."""
+    def offline(self, model: str, decoding: str, looks: Sequence[str]) -> dict[str, list[Answer]]:
+        """What `recolor evaluate` has from the student, with the end that it need not generate counted as vLLM does.
+
+        Left out are free answers somewhere in which two tokens were as likely but for rounding.
+        """
         engine = load_engine(self.settings(model, decoding=decoding, device="cpu"))
-        more = 1 if decoding == "constrained" else 0
-        return [
-            [replace(answer, tokens=answer.tokens + more) for answer in answers.values()]
-            for answers in ask(engine, looks)
-        ]
+        assert isinstance(engine, GenerativeStudent)
+        steps = engine._writer._steps = _Margins(engine._writer._steps)
+        answers = dict(zip(looks, ask(engine, looks), strict=True))
+        if decoding == "constrained":
+            return {
+                look: [replace(each, tokens=each.tokens + 1) for each in three.values()]
+                for look, three in answers.items()
+            }
+        clear = (steps.least.view(len(looks), len(TOOLS)) > ROUNDING).all(dim=1)
+        return {look: [*answers[look].values()] for look, decided in zip(looks, clear, strict=True) if decided}
+
+
+class _Margins:
+    """Steps that note by how much the likeliest token of each row was ahead, at the least."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps, self.device = steps, steps.device
+
+    def begin(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        self.least = torch.full((len(prompts),), torch.inf)
+        return self._noted(self._steps.begin(prompts))
+
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self._noted(self._steps.step(tokens))
+
+    def _noted(self, logits: torch.Tensor) -> torch.Tensor:
+        first, second = logits.topk(2, dim=-1).values.unbind(dim=-1)
+        self.least = self.least.minimum(first - second)
+        return logits
 
 
 def make(store: Path) -> TinyLlama:

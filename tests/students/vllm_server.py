@@ -19,6 +19,7 @@ START_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class VLLMServer:
+    pid: int
     base_url: str
     key: str = KEY
 
@@ -58,7 +59,7 @@ def vllm_server(weights: Path, name: str, adapters: Mapping[str, Path], log: Pat
     }
     with log.open("w") as written:
         process = subprocess.Popen(command, env=environment, stdout=written, stderr=written)
-    server = VLLMServer(f"http://127.0.0.1:{port}/v1")
+    server = VLLMServer(process.pid, f"http://127.0.0.1:{port}/v1")
     try:
         end = time.monotonic() + START_SECONDS
         while not _is_healthy(server):
