@@ -1,6 +1,10 @@
 """`recolor apply`: photos and videos under a look."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,10 +57,12 @@ def apply(
     done = failed = 0
     try:
         grade = chosen_grade(look, grade_file, model)
-        with progress() as shown:
+        with _ctrl_c() as cancel, progress() as shown:
             overall = shown.add_task("rendering", total=len(jobs), visible=len(jobs) > 1 or not jobs[0].is_video)
             for job in jobs:
-                whole = _render(job, grade, strength, shown)
+                if cancel.is_set():
+                    raise KeyboardInterrupt
+                whole = _render(job, grade, strength, shown, cancel)
                 done, failed = done + whole, failed + (not whole)
                 shown.advance(overall)
     except KeyboardInterrupt:
@@ -77,16 +83,34 @@ def _parted(words: list[str], has_grade: bool) -> tuple[list[str], str]:
     raise typer.BadParameter("give either a look or --grade; a look comes after the pictures", param_hint="LOOK")
 
 
-def _render(job: "Job", grade: Grade, strength: int, shown: Progress) -> bool:
-    """Whether it succeeded; if not, why is said."""
+@contextmanager
+def _ctrl_c() -> Iterator[Event]:
+    """An event that Ctrl-C sets, beside raising KeyboardInterrupt, which is lost inside a library's callback."""
+    pressed = Event()
+
+    def interrupt(*_: object) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    usual = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _render(job: "Job", grade: Grade, strength: int, shown: Progress, cancel: Event) -> bool:
+    """Whether it succeeded; if not, why is said. Raises KeyboardInterrupt."""
     from app.render import PhotoError
-    from app.render.video import VideoError
+    from app.render.video import CancelledError, VideoError
 
     try:
         if job.is_video:
-            _render_video(job, grade, strength, shown)
+            _render_video(job, grade, strength, shown, cancel)
         else:
             _render_photo(job, grade, strength)
+    except CancelledError:
+        raise KeyboardInterrupt from None
     except (PhotoError, VideoError, OSError) as error:
         _say(f"{job.source}: {error}")
         return False
@@ -105,7 +129,7 @@ def _render_photo(job: "Job", grade: Grade, strength: int) -> None:
         file.write_bytes(rendered.data)
 
 
-def _render_video(job: "Job", grade: Grade, strength: int, shown: Progress) -> None:
+def _render_video(job: "Job", grade: Grade, strength: int, shown: Progress, cancel: Event) -> None:
     from app.render.video import render_video
 
     task = shown.add_task(escape(job.source.name), total=None)
@@ -116,6 +140,7 @@ def _render_video(job: "Job", grade: Grade, strength: int, shown: Progress) -> N
             grade,
             strength,
             progress=lambda done, total: shown.update(task, completed=done, total=total),
+            cancel=cancel,
         )
     finally:
         shown.remove_task(task)

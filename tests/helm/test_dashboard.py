@@ -144,7 +144,12 @@ def loaded(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFacto
         for track, load in LOADS.items():
             load.run(services[track], track)
         until(lambda: server.sees(seen, sum(WARM_UP.exported + load.exported for load in LOADS.values())))
+        asked = sum(it.answered + it.mistakes for load in LOADS.values() for it in (WARM_UP, load))
+        until(lambda: server.sees('sum(recolor_request_duration_seconds_count{route="/recolor"})', asked))
         until(lambda: server.sees("count(recolor:canary_degraded:max)", 1))
+        # Of few samples rate() makes more for one series than for another.
+        scrapes = 'min(count_over_time(recolor_request_duration_seconds_count{route="/recolor"}[5m])) >= bool 10'
+        until(lambda: server.sees(scrapes, 1))
         yield server
 
 
