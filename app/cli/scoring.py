@@ -11,7 +11,7 @@ from app.cli.comparing import check_chart, evaluate_teacher, tell
 from app.cli.console import DATASETS, Dataset, Model, errors, out, progress, settings_of, write
 from app.main import StartError, build_student
 from app.settings import Settings
-from app.students import Engine, ModelStoreError, load_engine
+from app.students import Engine, EngineError, ModelStoreError, load_engine
 from app.students.store import ModelStore
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ def _engine(settings: Settings) -> Iterator[Engine]:
         engine = OfflineEngine(build_student(settings))
     except ValueError as error:
         raise StartError(str(error)) from None
+    except (ModelStoreError, EngineError):
+        raise
+    except Exception as error:  # whatever the start of an engine of other people's fails of
+        raise StartError(f"the student {settings.model} cannot be started: {error}") from error
     try:
         yield engine
     finally:

@@ -97,3 +97,15 @@ def test_what_cannot_be_compared_is_refused(tiny: Tiny, monkeypatch: pytest.Monk
     refused(recolor(*run, "--against", "float32"), "tiny@1 always computes with float32", 1)
     refused(recolor(*run, "--against", "none@1"), "there is no student none@1", 1)
     refused(recolor(*run, "--split", "train2"), "has no rows of split 'train2'", 1)
+
+
+def test_an_engine_that_does_not_start_is_told_in_a_line(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        async def start(self) -> None:
+            raise RuntimeError("no fp8 here")
+
+    monkeypatch.setenv("RECOLOR_MODEL_STORE", str(tiny.store))
+    monkeypatch.setenv("RECOLOR_BACKEND", "vllm")
+    monkeypatch.setattr("app.cli.scoring.build_student", lambda settings: Broken())
+    run = ("evaluate", "--model", tiny.model, "--data", tiny.teacher)
+    refused(recolor(*run), "the student tiny@1 cannot be started: no fp8 here", 1)
