@@ -8,7 +8,7 @@ import json
 from functools import cache
 from pathlib import Path
 from string import ascii_letters, digits
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -69,21 +69,25 @@ def t5(tokenizer: T5Tokenizer, codec: str = "letters") -> T5ForConditionalGenera
     if isinstance(row, RowCodec):
         tokenizer.add_tokens(missing(row, tokenizer))
     torch.manual_seed(1)
-    config = T5Config(
-        vocab_size=len(tokenizer),
-        d_model=64,
-        d_kv=16,
-        num_heads=4,
-        d_ff=128,
-        num_layers=2,
-        num_decoder_layers=2,
-        feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False,
-        decoder_start_token_id=0,
-        pad_token_id=0,
-        eos_token_id=1,
-    )
-    return _loud(T5ForConditionalGeneration(config))
+    return _loud(T5ForConditionalGeneration(t5_config(tokenizer)))
+
+
+def t5_config(tokenizer: T5Tokenizer, **changes: Any) -> T5Config:
+    usual = {
+        "vocab_size": len(tokenizer),
+        "d_model": 64,
+        "d_kv": 16,
+        "num_heads": 4,
+        "d_ff": 128,
+        "num_layers": 2,
+        "num_decoder_layers": 2,
+        "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": False,
+        "decoder_start_token_id": 0,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+    }
+    return T5Config(**usual | changes)
 
 
 def llama_tokenizer() -> PreTrainedTokenizerFast:
@@ -111,21 +115,25 @@ def llama_tokenizer() -> PreTrainedTokenizerFast:
 
 def llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
+    return _loud(LlamaForCausalLM(llama_config(tokenizer)))
+
+
+def llama_config(tokenizer: PreTrainedTokenizerFast, **changes: Any) -> LlamaConfig:
+    usual = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
         # Heads of 32: vLLM's attention on a CPU knows no narrower ones.
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=4096,
-        tie_word_embeddings=False,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return _loud(LlamaForCausalLM(config))
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": False,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    return LlamaConfig(**usual | changes)
 
 
 def _loud(network: Network) -> Network:

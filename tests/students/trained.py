@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 from click.testing import Result
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, T5Config, T5ForConditionalGeneration
+from transformers import LlamaForCausalLM, PreTrainedModel, T5ForConditionalGeneration
 
 from app.students.store import ModelStore, StoredModel
 from tests.cli.conftest import recolor
 from tests.students.tiny import lines, rows, write_lines
-from tests.students.tiny_writers import llama_tokenizer, t5_tokenizer
+from tests.students.tiny_writers import llama_config, llama_tokenizer, t5_config, t5_tokenizer
 
 WAYS = (
     *("{}", "{} look", "make it {}", "{} please", "a {} video", "like {}", "give it a {} look", "{} vibes"),
@@ -92,21 +92,7 @@ def train_llama(folder: Path) -> Trained:
 def write_t5(folder: Path) -> Path:
     """An untrained T5 with gated GELU, as the transformers library leaves it."""
     tokenizer = t5_tokenizer(folder)
-    config = T5Config(
-        vocab_size=len(tokenizer),
-        d_model=64,
-        d_kv=16,
-        num_heads=4,
-        d_ff=128,
-        num_layers=1,
-        num_decoder_layers=1,
-        dropout_rate=0.0,
-        feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False,
-        decoder_start_token_id=0,
-        pad_token_id=0,
-        eos_token_id=1,
-    )
+    config = t5_config(tokenizer, num_layers=1, num_decoder_layers=1, dropout_rate=0.0)
     torch.manual_seed(1)
     network = T5ForConditionalGeneration(config)
     # As Flan-T5 has it, which the library's own beginning has not: an output layer apart from the embeddings.
@@ -118,21 +104,7 @@ def write_t5(folder: Path) -> Path:
 def write_llama(folder: Path) -> Path:
     """An untrained Llama with byte-level BPE and a chat template, as the transformers library leaves it."""
     tokenizer = llama_tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        # Heads of 32: vLLM's attention on a CPU knows no narrower ones.
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=4096,
-        initializer_range=0.125,
-        tie_word_embeddings=False,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    config = llama_config(tokenizer, max_position_embeddings=4096, initializer_range=0.125)
     torch.manual_seed(1)
     return _write(folder, LlamaForCausalLM(config), tokenizer)
 
