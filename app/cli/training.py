@@ -65,6 +65,10 @@ def train(
     encoder: Annotated[
         Path | None, typer.Option(help="recolor-mini: BERT to start from.", show_default="all-MiniLM-L6-v2")
     ] = None,
+    encoder_layers: Annotated[
+        int, typer.Option(min=0, help="recolor-mini: first layers of that BERT to keep, for a faster student; 0: all.")
+    ] = 0,
+    decoder_layers: Annotated[int, typer.Option(min=1, help="recolor-mini: layers of its decoder.")] = 2,
     codec: Annotated[
         str, typer.Option(help="How answers are written: letters, compact or json.", rich_help_panel=WRITERS)
     ] = "letters",
@@ -132,7 +136,7 @@ def train(
             data_licence=data_licence or stated(data.parent, f"the data ({data.name})"),
         )
         if student == MINI:
-            travel = _mini(release, encoder, epochs or 20, seed)
+            travel = _mini(release, encoder, epochs or 20, encoder_layers, decoder_layers, seed)
         else:
             base, licence = _base(ModelStore(store), student)
             lora = _decoder_only(base.folder) if lora is None else lora
@@ -172,7 +176,9 @@ class Release:
         return "recolor " + " ".join(sys.argv[1:])
 
 
-def _mini(release: Release, encoder: Path | None, epochs: int, seed: int) -> Travel:
+def _mini(
+    release: Release, encoder: Path | None, epochs: int, encoder_layers: int, decoder_layers: int, seed: int
+) -> Travel:
     from app.distill import journey as journeys
     from app.distill.train import Plan
 
@@ -191,7 +197,7 @@ def _mini(release: Release, encoder: Path | None, epochs: int, seed: int) -> Tra
         name=release.name,
         version=release.version,
         command=release.command,
-        plan=Plan(epochs=epochs, seed=seed),
+        plan=Plan(epochs=epochs, encoder_layers=encoder_layers, decoder_layers=decoder_layers, seed=seed),
         validation=release.validation,
         alternates=data.get("alternates"),
         similar=data.get("similar"),

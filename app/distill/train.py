@@ -43,7 +43,8 @@ CODEC = CompactCodec()
 class Plan:
     """Everything that decides the outcome besides the data. Learning rates are the peaks of a warm-up and a
     cosine decay; the encoder's begins after the epochs of `decoder_first`. `average` is the decay of the running
-    average a step; `instructions` the share of an epoch that a program writes."""
+    average a step; `instructions` the share of an epoch that a program writes. `encoder_layers` keeps that many of
+    the encoder's first layers; 0 keeps all."""
 
     epochs: int = 20
     decoder_first: int = 1
@@ -52,6 +53,7 @@ class Plan:
     decoder_rate: float = 6e-4
     weight_decay: float = 0.01
     average: float = 0.998
+    encoder_layers: int = 0
     decoder_layers: int = 2
     decoder_feed_forward: int = 768
     instructions: float = 0.08
@@ -84,7 +86,7 @@ class Trainer:
         self.reader = Reader(self.tokenizer)
         self.answers = mini.answer_tokenizer()
         self.table = SlotTable.of(self.answers)
-        self.model = mini.build(encoder, plan.decoder_layers, plan.decoder_feed_forward)
+        self.model = mini.build(encoder, plan.decoder_layers, plan.decoder_feed_forward, plan.encoder_layers)
         # The vocabulary keeps its pretrained places, so that words that training never sees stay among their like.
         self.model.encoder.embeddings.word_embeddings.requires_grad_(False)
         self.averaged = copy.deepcopy(self.model).eval()

@@ -17,13 +17,26 @@ from transformers import BertConfig, BertLMHeadModel, BertModel, EncoderDecoderM
 
 from app.grade.codecs import CompactCodec
 from app.students.slots import answer_tokens
+from app.students.store import ModelStoreError
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def build(encoder: Path, layers: int = 2, feed_forward: int = 768) -> EncoderDecoderModel:
-    """An untrained student on the BERT in the folder `encoder`, with the vocabulary of `typed_vocabulary`."""
+def build(encoder: Path, layers: int = 2, feed_forward: int = 768, encoder_layers: int = 0) -> EncoderDecoderModel:
+    """An untrained student on the BERT in the folder `encoder`, with the vocabulary of `typed_vocabulary`.
+
+    `encoder_layers` keeps that many of the BERT's first layers; 0 keeps all.
+    Raises ModelStoreError where it has fewer, or the decoder is to have more.
+    """
     bert = BertModel.from_pretrained(encoder, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
+    depth = encoder_layers or len(bert.encoder.layer)
+    if not layers <= depth <= len(bert.encoder.layer):
+        raise ModelStoreError(
+            f"an encoder of {depth} and a decoder of {layers} layers cannot be made from a BERT of "
+            f"{len(bert.encoder.layer)}; the decoder starts from the encoder's last layers"
+        )
+    bert.encoder.layer = bert.encoder.layer[:depth]
+    bert.config.num_hidden_layers = depth
     kept = list(typed_vocabulary(encoder).values())
     words = bert.embeddings.word_embeddings.weight.detach()[kept]
     bert.embeddings.word_embeddings = torch.nn.Embedding(len(kept), bert.config.hidden_size, padding_idx=0)

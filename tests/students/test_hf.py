@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from app.grade import TOOLS
 from app.grade.codecs import DecodeError
-from app.students import Engine, Prompt, load_engine, mini
+from app.students import Engine, ModelStoreError, Prompt, load_engine, mini
 from app.students.hf import ANSWERS, load_network
 from app.students.one_pass import OnePass
 from app.students.slots import SlotTable, answer_tokens
@@ -150,3 +150,17 @@ def test_kept_words_keep_their_pretrained_vectors(tiny: Tiny) -> None:
     old = mini.typed_vocabulary(tiny.encoder)
     for token in ("warm", "[CLS]", "[UNK]", "##s"):
         assert torch.equal(after[new[token]], before[old[token]])
+
+
+def test_a_faster_student_keeps_the_first_layers_of_its_encoder(tiny: Tiny) -> None:
+    whole = mini.build(tiny.encoder, layers=1, feed_forward=64).encoder.encoder.layer
+    cut = mini.build(tiny.encoder, layers=1, feed_forward=64, encoder_layers=1)
+    assert cut.config.encoder.num_hidden_layers == len(cut.encoder.encoder.layer) == 1 < len(whole)
+    first = cut.encoder.encoder.layer[0].attention.self.query.weight
+    assert torch.equal(first, whole[0].attention.self.query.weight)
+
+
+@pytest.mark.parametrize(("decoder", "encoder"), [(1, 9), (2, 1)], ids=["encoder too short", "decoder too deep"])
+def test_a_student_deeper_than_its_encoder_is_refused(tiny: Tiny, decoder: int, encoder: int) -> None:
+    with pytest.raises(ModelStoreError, match="cannot be made from a BERT of"):
+        mini.build(tiny.encoder, layers=decoder, feed_forward=64, encoder_layers=encoder)
