@@ -1,8 +1,8 @@
 """A collector of traces: a real HTTP server that takes OTLP and keeps the spans.
 
-    with Collector() as collector:
-        ...  # a service with RECOLOR_TRACES_ENDPOINT=collector.url, which ends
-        assert [span.name for span in collector.spans] == ["cache", "POST /recolor"]
+with Collector() as collector:
+    ...  # a service with RECOLOR_TRACES_ENDPOINT=collector.url, which ends
+    assert [span.name for span in collector.spans] == ["cache", "POST /recolor"]
 """
 
 import threading
@@ -38,15 +38,16 @@ class Collector:
     """Runs between ``__enter__`` and ``__exit__``.
 
     Args:
-        status: what it answers every batch with.
         hangs: it takes what is sent and never answers.
 
     Attributes:
+        status: what it answers every batch with.
         spans: everything that came, in order.
         asked: the paths and headers of the calls.
     """
 
-    def __init__(self, status: int = 200, hangs: bool = False) -> None:
+    def __init__(self, hangs: bool = False) -> None:
+        self.status = 200
         self.spans: list[Kept] = []
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._ended = threading.Event()
@@ -58,8 +59,9 @@ class Collector:
                 collector.asked.append((self.path, dict(self.headers)))
                 if hangs:
                     collector._ended.wait()
-                collector.spans += kept(body)
-                self.send_response(status)
+                if collector.status == 200:
+                    collector.spans += kept(body)
+                self.send_response(collector.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
