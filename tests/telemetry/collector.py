@@ -43,7 +43,7 @@ class Collector:
     Attributes:
         status: what it answers every batch with.
         spans: everything that came, in order.
-        asked: the paths and headers of the calls.
+        asked: the paths and the headers of the calls, their names in small letters.
     """
 
     def __init__(self, hangs: bool = False) -> None:
@@ -56,7 +56,7 @@ class Collector:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                collector.asked.append((self.path, dict(self.headers)))
+                collector.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 if hangs:
                     collector._ended.wait()
                 if collector.status == 200:

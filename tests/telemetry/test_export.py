@@ -1,5 +1,6 @@
 """What becomes of spans on their way out, whatever the collector does, and of the process when there are none."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from PIL import Image
 from structlog.testing import capture_logs
 
 from app.students import Answer
@@ -112,6 +114,20 @@ def test_an_error_leaves_its_type_and_its_place_and_not_its_message() -> None:
     assert (name, facts["exception.type"]) == ("exception", "ValueError")
     assert "test_export.py" in facts["exception.stacktrace"]
     assert "secret" not in repr(work)
+
+
+def test_a_photo_is_rendered_by_a_process_that_does_not_know_of_traces() -> None:
+    photo = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(photo, "png")
+    with Collector() as collector:
+        traces.configure(collector.url, 1.0, {})
+        with served() as service:
+            rendered = service.client.post("/render", files={"image": photo.getvalue()}, data={"intent": "dusk"})
+            assert rendered.status_code == 200
+        traces.shutdown()
+    (server,) = [span for span in collector.spans if span.name == "POST /render"]
+    stages = [span.name for span in collector.spans if span.parent_id == server.span_id]
+    assert stages == ["cache", "queue", "generate", "validate", "render"]
 
 
 def test_what_nobody_expected_is_in_the_trace_without_its_message() -> None:
