@@ -16,7 +16,7 @@ COPY docker/constraints.txt docker/
 RUN pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' docker/constraints.txt)"
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY app app
-RUN pip install --constraint docker/constraints.txt --only-binary :all: '.[postgres]'
+RUN pip install --constraint docker/constraints.txt --only-binary :all: '.[postgres,traces]'
 
 FROM python:3.11.13-slim-bookworm
 ARG REVISION=unknown

@@ -9,15 +9,16 @@ from collections.abc import Callable
 import structlog
 from fastapi import FastAPI
 
+from app import __version__
 from app.api import create_app
 from app.api.lifecycle import Started
 from app.api.server import server as make_server
 from app.events import NO_EVENTS, Events
 from app.serving import BatchedStudent, MemoryCache, Recolorer
-from app.settings import Settings
+from app.settings import Settings, http_address
 from app.students import Engine, ModelStoreError, Student, load_engine
 from app.teacher import Teacher
-from app.telemetry import logs
+from app.telemetry import logs, traces
 
 log = structlog.get_logger(__name__)
 
@@ -83,17 +84,29 @@ def _run(settings: Settings, load: Load) -> None:
             server.should_exit = True
 
     try:
+        _trace(settings)
         app = build(settings, started, load)
     except ValueError as error:
         raise StartError(str(error)) from None
     listener = _listen(settings.host, settings.port)
     server = make_server(app, settings)
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        traces.shutdown()
     for failure in failures:
         if isinstance(failure, ModelStoreError):
             raise StartError(str(failure))
         log.error("start failed", exc_info=failure)
         raise StartError(f"the student {settings.model} cannot be started: {failure}")
+
+
+def _trace(settings: Settings) -> None:
+    """Raises ValueError."""
+    if settings.traces_endpoint:
+        endpoint = http_address(settings.traces_endpoint, "RECOLOR_TRACES_ENDPOINT")
+        resource = {"service.name": "recolor", "service.version": __version__}
+        traces.configure(endpoint, settings.traces_sample, resource)
 
 
 def _require_key_or_loopback(settings: Settings) -> None:

@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Intents are written to the log at debug only."
     )
+    traces_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector (OTLP over HTTP), e.g. `http://collector:4318`; empty: no traces."
+    )
+    traces_sample: Fraction = Field(
+        1.0, description="The part of the requests that is traced; a caller's `traceparent` decides for its own."
+    )
 
     model: str = Field("recolor-mini@1", description="The student that answers, name@version, from the model store.")
     model_store: Path = Field(CHECKOUT / "model_store", description="Folder of the model store.")

@@ -16,7 +16,7 @@ RUN pip install --only-binary :all: "vllm==$VLLM"
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY app app
 # hadolint ignore=DL3013
-RUN pip install --only-binary :all: '.[vllm,postgres]' "vllm==$VLLM"
+RUN pip install --only-binary :all: '.[vllm,postgres,traces]' "vllm==$VLLM"
 
 FROM python:3.11.13-slim-bookworm
 ARG REVISION=unknown

@@ -186,6 +186,7 @@ class Problem(BaseModel):
     code: str = Field(description="What went wrong, for programs.")
     message: str = Field(description="What went wrong, for people; names the field where there is one.")
     request_id: str
+    trace_id: str | None = Field(None, description="Of the request's trace; absent where the service does not trace.")
 
 
 class ErrorAnswer(BaseModel):

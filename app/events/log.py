@@ -28,7 +28,8 @@ from app.events.store import EventStore
 from app.events.user import UserHash
 from app.settings import Settings
 from app.telemetry.logs import log_failure
-from app.telemetry.metrics import EVENTS_SPOOLED, PROJECTS_EXPORTED, PROJECTS_STARTED, REJECTED, STAGE_DURATION
+from app.telemetry.metrics import EVENTS_SPOOLED, PROJECTS_EXPORTED, PROJECTS_STARTED, REJECTED
+from app.telemetry.stages import stage
 
 log = structlog.get_logger(__name__)
 
@@ -190,9 +191,8 @@ class EventLog:
         """Raises EventStoreError."""
         records = [record for line in lines if (record := self._read(line)) is not None]
         self._prepare()
-        began = time.perf_counter()
-        new = self._store.write(records)
-        STAGE_DURATION.labels("events", self._model).observe(time.perf_counter() - began)
+        with stage("events", self._model, {"recolor.events": len(records)}):
+            new = self._store.write(records)
         for variant, count in new.started.items():
             PROJECTS_STARTED.labels(variant).inc(count)
         for variant, count in new.exported.items():

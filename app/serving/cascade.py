@@ -11,7 +11,9 @@ from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
 from app.settings import Settings
 from app.students import Answer, EngineError, Prompt, Student
 from app.teacher import Teacher, TeacherError
-from app.telemetry.metrics import FALLBACKS, STAGE_DURATION
+from app.telemetry import traces
+from app.telemetry.metrics import FALLBACKS
+from app.telemetry.stages import stage
 
 Report = Callable[[str, Verdict], Awaitable[None]]
 """Takes each tool's verdict as soon as it is known."""
@@ -45,19 +47,18 @@ class Cascade:
         self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings
     ) -> dict[str, Verdict]:
         """All tools in one call, inside the student's share of the deadline."""
+        began = perf_counter()
         try:
             async with asyncio.timeout(deadline.share(self._student_seconds)):
                 generation = await self._student.generate([Prompt(intent, tool) for tool in tools])
-        except TimeoutError:
-            return dict.fromkeys(tools, Failed("timeout"))
-        except EngineError:
-            return dict.fromkeys(tools, Failed("engine_error"))
+        except (TimeoutError, EngineError) as error:
+            reason = "timeout" if isinstance(error, TimeoutError) else "engine_error"
+            traces.past("generate", perf_counter() - began, facts={"recolor.outcome": reason})
+            return dict.fromkeys(tools, Failed(reason))
         timings.add("queue", generation.queued)
         timings.add("generate", generation.generating)
-        began = perf_counter()
-        verdicts = {tool: self._read(tool, answer) for tool, answer in zip(tools, generation.answers, strict=True)}
-        STAGE_DURATION.labels("validate", self._student.model).observe(perf_counter() - began)
-        return verdicts
+        with stage("validate", self._student.model):
+            return {tool: self._read(tool, answer) for tool, answer in zip(tools, generation.answers, strict=True)}
 
     def _read(self, tool: str, answer: Answer) -> Verdict:
         if answer.text is None:
@@ -76,10 +77,10 @@ class Cascade:
         began = perf_counter()
 
         async def ask(tool: str) -> None:
-            verdict = await self._teach(intent, tool, deadline)
-            took = perf_counter() - began
-            timings.add("teacher", took)
-            STAGE_DURATION.labels("teacher", self._student.model).observe(took)
+            with stage("teacher", self._student.model, {"recolor.tool": tool}) as span:
+                verdict = await self._teach(intent, tool, deadline)
+                span.note({"recolor.outcome": verdict.reason if isinstance(verdict, Failed) else "ok"})
+            timings.add("teacher", perf_counter() - began)
             await report(tool, verdict)
 
         async with asyncio.TaskGroup() as group:

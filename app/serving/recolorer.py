@@ -19,7 +19,8 @@ from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
 from app.settings import Settings
 from app.students import Student
 from app.teacher import Teacher
-from app.telemetry.metrics import DEGRADED, INFLIGHT, REJECTED, STAGE_DURATION, TOOL_RESULTS
+from app.telemetry.metrics import DEGRADED, INFLIGHT, REJECTED, TOOL_RESULTS
+from app.telemetry.stages import stage
 
 
 class Recolorer:
@@ -77,9 +78,8 @@ class Recolorer:
 
     async def _look_up(self, keys: dict[str, str]) -> dict[str, Verdict]:
         """What the cache keeps of each tool, by the tool's key."""
-        timings = Timings()
-        found = await self._cache.get_many(list(keys.values()))
-        STAGE_DURATION.labels("cache", self._student.model).observe(timings.total)
+        with stage("cache", self._student.model):
+            found = await self._cache.get_many(list(keys.values()))
         return {tool: decided for tool, decided in zip(keys, found, strict=True) if decided is not None}
 
     async def _decide(

@@ -82,7 +82,8 @@ def test_every_library_of_the_service_is_pinned_to_a_version_that_it_asks_for() 
     pins = [Requirement(line) for line in lines if not line.startswith("#")]
     pinned = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for line in (*project["dependencies"], *project["optional-dependencies"]["postgres"]):
+    extras = project["optional-dependencies"]
+    for line in (*project["dependencies"], *extras["postgres"], *extras["traces"]):
         asked = Requirement(line)
         assert asked.specifier.contains(pinned[canonicalize_name(asked.name)]), line
 
