@@ -27,9 +27,12 @@ class Prometheus:
 
     def __init__(self, url: str, key: str = "", seconds: float = SECONDS) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=seconds)
         place = urlsplit(url)
         self._shown = place._replace(netloc=place.netloc.rpartition("@")[2]).geturl()
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=seconds)
+        except httpx.InvalidURL as error:
+            raise CanaryError(f"{self._shown} is no address: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -39,11 +42,11 @@ class Prometheus:
 
     def now(self) -> float:
         """The server's time, in seconds since 1970: for queries that look at one moment."""
-        return float(self._query("time()")["result"][1])
+        return float(self._query("time()")[1])
 
     def ask(self, query: str, at: float) -> list[Sample]:
         """The samples of an instant vector, without those that are no number."""
-        found = [Sample(it["metric"], float(it["value"][1])) for it in self._query(query, time=at)["result"]]
+        found = [Sample(it["metric"], float(it["value"][1])) for it in self._query(query, time=at)]
         return [sample for sample in found if math.isfinite(sample.value)]
 
     def _query(self, query: str, **parameters: float) -> Any:
@@ -58,7 +61,7 @@ class Prometheus:
         try:
             body = answer.json()
             if body["status"] == "success":
-                return body["data"]
+                return body["data"]["result"]
             reason = body["error"]
         except (ValueError, LookupError, TypeError):
             raise CanaryError(

@@ -202,6 +202,7 @@ def server(answer: Answer) -> Iterator[str]:
     [
         (200, "<html>welcome</html>", "does not answer as a Prometheus server does (status 200)"),
         (302, "", "does not answer as a Prometheus server does (status 302)"),
+        (200, '{"status": "success", "data": null}', "does not answer as a Prometheus server does (status 200)"),
         (404, '{"detail": "no"}', "does not answer as a Prometheus server does (status 404)"),
         (503, '{"status": "error", "error": "out of memory"}', "refuses the query: out of memory"),
         (401, "who are you", "wants another key (401): set RECOLOR_PROMETHEUS_KEY"),
@@ -226,6 +227,7 @@ def test_a_server_that_is_down_or_slow_is_named_without_its_password() -> None:
     assert result.exit_code == 1
     assert "http://127.0.0.1:1/path cannot be reached" in result.stderr
     assert "secret" not in result.output
+    assert "is no address" in canary("http://user:secret@ä..b").stderr
     over = threading.Event()
     with server(lambda _: (200, str(over.wait(30)))) as url, Asked(url, seconds=0.1) as slow:
         with pytest.raises(CanaryError, match=r"has not answered for 0\.1 s"):
