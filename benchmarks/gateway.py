@@ -5,6 +5,7 @@ when it is to end. In between it is probed. A connection that is refused is trie
 sent is not sent again.
 """
 
+import csv
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -71,9 +72,16 @@ class Gateway:
 
     def sends_to(self, service: str, port: int) -> bool:
         """Whether the pod passes its probe."""
+        return self._statistics(service, port)["status"].startswith("UP")
+
+    def under_way(self, service: str, port: int) -> int:
+        """Requests that the pod was sent and has not answered."""
+        return int(self._statistics(service, port)["scur"])
+
+    def _statistics(self, service: str, port: int) -> dict[str, str]:
         name = f"pod{self._number(service, port)}"
-        rows = [line.split(",") for line in self._tell("show stat").splitlines()]
-        return next(row[17] for row in rows if row[:2] == [service, name]).startswith("UP")
+        rows = csv.DictReader(self._tell("show stat").removeprefix("# ").splitlines())
+        return next(row for row in rows if (row["pxname"], row["svname"]) == (service, name))
 
     def _number(self, service: str, port: int) -> int:
         return next(number for (name, number), at in self.slots.items() if (name, at) == (service, port))

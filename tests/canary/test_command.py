@@ -27,10 +27,10 @@ from tests.students.tiny import Tiny
 from tests.teacher.openai_server import Fail, OpenAIServer
 
 REQUESTS = 210
-ALIKE = ["--most", "errors=0.1", "--most", "fallbacks=0.1", "--most", "latency=10", "--looks", "1"]
+ALIKE = ["--most", "errors=0.1", "--most", "fallbacks=0.1", "--most", "latency=100", "--looks", "1"]
 """So many requests cannot show that nothing is worse by as little as the chart tolerates."""
 
-pytestmark = pytest.mark.timeout(300)  # three services load their students
+pytestmark = pytest.mark.timeout(600)  # three services load their students
 
 
 def load(service: httpx.Client, at_once: int) -> None:
@@ -51,13 +51,14 @@ def watched(
     """When it has seen all of the load. A job is a pair of tracks: `equal`, `worse`; `alone` has no canary."""
     binary, folder = program("prometheus"), tmp_path_factory.mktemp("canary")
     with OpenAIServer() as teacher, ExitStack() as stack:
-        teacher.reply(lambda call: True, Fail(400, delay=0.5))
+        teacher.reply(lambda call: True, Fail(400, delay=1.0))
         common = {"RECOLOR_MODEL_STORE": str(tiny.store), "RECOLOR_MODEL": tiny.model, "RECOLOR_THREADS": "1"}
         worse = {
             "RECOLOR_DECODING": "free",
             "RECOLOR_TEACHER_BASE_URL": teacher.base_url,
             "RECOLOR_TEACHER_API_KEY": teacher.key,
-            "RECOLOR_TEACHER_TYPICAL_SECONDS": "0.5",
+            "RECOLOR_TEACHER_TYPICAL_SECONDS": "1",
+            "RECOLOR_TEACHER_CONCURRENCY": "64",
             "RECOLOR_TEACHER_BREAKER_FAILURES": "1000000",
         }
         settings = {"stable": {}, "equal": {}, "worse": worse}
@@ -76,7 +77,7 @@ def watched(
         targets = sum(map(len, jobs.values()))
         until(lambda: server.sees(counted, 2 * targets))
         with ThreadPoolExecutor(len(services)) as pool:
-            list(pool.map(load, services.values(), (4, 4, 16)))
+            list(pool.map(load, services.values(), (4, 4, 32)))
         until(lambda: server.sees(counted, (2 + REQUESTS) * targets))
         # Argo's own numbers are there, too: those of `alone` cannot be.
         until(lambda: server.sees('count({__name__=~"recolor:canary_.*"})', 2 * len(read_criteria())))
@@ -115,7 +116,7 @@ def test_so_few_requests_do_not_show_that_it_is_within_the_charts_limits(watched
 
 
 def test_a_worse_canary_is_rolled_back_for_each_thing_that_it_is_worse_in(watched: Prometheus) -> None:
-    result = canary(watched.url, "--job", "worse", "--format", "json")
+    result = canary(watched.url, "--job", "worse", "--looks", "1", "--format", "json")
     assert result.exit_code == 20, result.output
     found = findings(result)
     assert {name: it["judged"] for name, it in found.items()} == {
@@ -132,7 +133,7 @@ def test_a_worse_canary_is_rolled_back_for_each_thing_that_it_is_worse_in(watche
 
 
 def test_the_table_names_the_verdict_on_each_criterion_and_the_command_to_run(watched: Prometheus) -> None:
-    shown = canary(watched.url, "--job", "worse", "--release", "prod").stdout
+    shown = canary(watched.url, "--job", "worse", "--looks", "1", "--release", "prod").stdout
     rows = {line.split()[0]: line.split()[-1] for line in shown.splitlines() if line.strip()}
     assert rows | {"errors": "worse", "latency": "worse", "fallbacks": "worse", "degraded": "good"} == rows
     assert "helm upgrade prod helm/ --reset-then-reuse-values --set canary.enabled=false" in shown
