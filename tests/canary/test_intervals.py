@@ -72,8 +72,8 @@ def test_of_few_times_or_such_beyond_the_last_bucket_the_upper_end_is_open() -> 
         assert found.high == math.inf
 
 
-@pytest.mark.parametrize("sizes", [(200, 200), (200, 2000), (1000, 9000), (3000, 300)])
-@pytest.mark.parametrize("stable", [0.0, 0.001, 0.02, 0.1])
+@pytest.mark.parametrize("sizes", [(200, 2000), (1000, 9000), (3000, 300)])
+@pytest.mark.parametrize("stable", [0.0, 0.001, 0.1])
 @pytest.mark.parametrize("most", [0.01, 0.05])
 def test_at_the_limit_neither_mistake_is_more_frequent_than_promised(
     sizes: tuple[int, int], stable: float, most: float
