@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     events_user_key: SecretStr | None = Field(
         None, description="Secret under which users are hashed in events; empty: no user is stored."
     )
+    prometheus_key: SecretStr | None = Field(
+        None, description="Bearer key that `recolor canary` shows Prometheus; empty: it asks for none."
+    )
     judge_api_key: SecretStr | None = Field(
         None, description="Key of the vision-language judge of `recolor reality-check --judge`."
     )

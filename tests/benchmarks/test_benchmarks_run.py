@@ -152,6 +152,14 @@ def test_page_measures_every_slider_until_its_picture_is_drawn(program: Callable
     assert all(target["measured"] > 0 for target in written["targets"])
 
 
+def test_rolling_restart_counts_requests_and_failures_by_phase(program: Callable[[str], str], tmp_path: Path) -> None:
+    program("haproxy")
+    results = quick("rolling_restart", tmp_path)["results"]
+    assert results["requests"].keys() == results["failures"].keys() == {"before", "during", "after"}
+    assert sum(results["failures"].values()) == 0
+    assert all(spread["samples"] for spread in results["milliseconds"].values())
+
+
 def test_a_service_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"did not start: .*no-such@1"), service(model="no-such@1"):
         pass

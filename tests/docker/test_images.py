@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -75,6 +76,23 @@ def test_the_embedded_student_is_in_the_image_where_the_service_looks_for_it() -
     assert source == f"model_store/students/{name}"
     assert target == f"{recipe.environment['RECOLOR_MODEL_STORE']}/students/{name}"
     assert (CHECKOUT / source / version / "model.safetensors").is_file()
+
+
+def test_the_package_that_an_image_installs_holds_the_charts_queries(tmp_path: Path) -> None:
+    """In the checkout they are links; built from what the build sees, they are files."""
+    source, built = tmp_path / "source", tmp_path / "built"
+    for name in RECIPES["Dockerfile"].copied:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(CHECKOUT / name, source / name, symlinks=True)
+        else:
+            shutil.copy(CHECKOUT / name, source / name)
+    command = [sys.executable, "-c", "import setuptools; setuptools.setup()", "-q", "build_py", f"--build-lib={built}"]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    for name in ("canary.yaml", "rules.yaml"):
+        file = built / "app/canary" / name
+        assert not file.is_symlink()
+        assert file.read_bytes() == (CHECKOUT / "helm/files" / name).read_bytes()
 
 
 def test_every_library_of_the_service_is_pinned_to_a_version_that_it_asks_for() -> None:
