@@ -1,5 +1,6 @@
 """Who answers here, and whether they can."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -24,10 +25,11 @@ class TeacherInfo:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Who could answer a request now."""
+    """Who could answer a request now. `rivals` are the students of an experiment's other variants."""
 
     student: StudentInfo
     teacher: TeacherInfo
+    rivals: Sequence[StudentInfo] = ()
 
     @property
     def ready(self) -> bool:
@@ -35,5 +37,5 @@ class Readiness:
 
     @property
     def degraded(self) -> bool:
-        """Only the teacher can answer: slower, and it costs money."""
-        return self.teacher.ready and not self.student.ready
+        """Somebody must answer for a dead student: the teacher, who is slower and costs money, or another variant."""
+        return self.ready and not all(student.ready for student in (self.student, *self.rivals))
