@@ -220,7 +220,5 @@ class AliveAnswer(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    status: Literal["ready", "degraded"] = Field(
-        description="`degraded`: the teacher, or the control, answers for a dead student."
-    )
+    status: Literal["ready", "degraded"] = Field(description="`degraded`: only the teacher can answer.")
     model: str = Field(description="The student, `name@version`.")

@@ -25,7 +25,10 @@ class TeacherInfo:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Who could answer a request now. `rivals` are the students of an experiment's other variants."""
+    """Who could answer a request now. `rivals` are the students of an experiment's other variants.
+
+    Where one of these is dead its projects are the teacher's, or without one the control's: that is not `degraded`.
+    """
 
     student: StudentInfo
     teacher: TeacherInfo
@@ -37,5 +40,5 @@ class Readiness:
 
     @property
     def degraded(self) -> bool:
-        """Somebody must answer for a dead student: the teacher, who is slower and costs money, or another variant."""
-        return self.ready and not all(student.ready for student in (self.student, *self.rivals))
+        """Only the teacher can answer: slower, and it costs money."""
+        return self.teacher.ready and not self.student.ready

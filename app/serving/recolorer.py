@@ -132,7 +132,7 @@ class Recolorer:
         failed = {tool: verdict.reason for tool, verdict in verdicts.items() if isinstance(verdict, Failed)}
         decided = {tool: verdict for tool, verdict in verdicts.items() if isinstance(verdict, Decided)}
         if not decided and set(failed.values()) != {LOW_CONFIDENCE}:
-            raise Unavailable(failed)
+            raise Unavailable(failed, cascade.model, cascade.variant)
         return Recoloring(
             tools={tool: decided[tool].settings if tool in decided else None for tool in verdicts},
             sources={tool: verdict.source for tool, verdict in decided.items()},

@@ -38,7 +38,7 @@ class Routing:
         return self._experiment.name if self._experiment and request.project_id else ""
 
     def cascade_of(self, request: RecolorRequest) -> Cascade:
-        """Where a variant cannot answer now, the control does. What takes part in an experiment is never fresh."""
+        """Where nobody can answer for a variant now, the control does. Projects of an experiment get nothing fresh."""
         if self._experiment and request.project_id:
             chosen = self._variants.get(self._experiment.variant_of(request.project_id), self._control)
             return chosen if chosen.ready else self._control

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from app.grade import TOOLS
+from app.main import build_recolorer
 from app.serving import Recolorer, RecolorRequest, Unavailable
 from app.serving.variant import read_experiment
 from app.settings import Settings
-from app.students import Answer, EngineError
+from app.students import Answer, Engine, EngineError, ModelStoreError, load_engine
 from tests.serving.engines import ScriptedEngine, look
 from tests.serving.helpers import Counted, Kept, ask, eventually, recolorer_of, settings
 from tests.serving.teachers import LESSON, ScriptedTeacher
@@ -119,6 +120,7 @@ async def test_where_both_fail_it_is_for_the_teachers_reason() -> None:
         with pytest.raises(Unavailable) as refused:
             await recolorer.recolor(ask_as("teacher"))
     assert refused.value.failed == dict.fromkeys(TOOLS, "teacher_error")
+    assert (refused.value.variant, refused.value.model) == ("teacher", "gpt-test")
 
 
 async def kill(recolorer: Recolorer, rival: ScriptedEngine) -> None:
@@ -138,7 +140,7 @@ async def test_a_variant_that_is_dead_leaves_its_projects_to_the_control() -> No
         readiness = recolorer.readiness
     assert (answer.variant, answer.model) == ("control", "scripted@1")
     assert (events.serves[-1].variant, events.serves[-1].experiment) == ("control", "looks")
-    assert (readiness.ready, readiness.degraded) == (True, True)
+    assert (readiness.ready, readiness.degraded, readiness.rivals[0].ready) == (True, False, False)
 
 
 async def test_what_several_students_wait_for_is_one_depth() -> None:
@@ -172,3 +174,13 @@ def test_a_teacher_that_cannot_be_a_variant_is_refused(
     chosen = Settings(**EXPERIMENT | {"variants": "teacher:30=teacher"} | changes)
     with pytest.raises(ValueError, match=said):
         Recolorer(ScriptedEngine(), teacher, None, chosen)
+
+
+async def test_a_student_that_is_not_in_the_store_is_named() -> None:
+    def load(given: Settings) -> Engine:
+        return ScriptedEngine() if given.model == "scripted@1" else load_engine(given)
+
+    recolorer = build_recolorer(settings(**EXPERIMENT | {"variants": "bolder:30=no-such@2"}), load)
+    with pytest.raises(ModelStoreError, match=r"there is no student no-such@2 in .*recolor-mini@1"):
+        await recolorer.start()
+    await recolorer.close()

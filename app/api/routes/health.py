@@ -23,7 +23,7 @@ def routes(recolorer: Recolorer, lifecycle: Lifecycle) -> APIRouter:
     @router.get(
         "/readyz",
         summary="Can a request be answered?",
-        responses=answer(ReadyAnswer, "`ready`, or `degraded` while others answer for a dead student.")
+        responses=answer(ReadyAnswer, "`ready`, or `degraded` while only the teacher can answer.")
         | errors(NotAvailable),
     )
     async def readyz() -> Response:

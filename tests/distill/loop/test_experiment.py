@@ -225,7 +225,7 @@ def test_the_split_is_checked_against_the_settings_of_the_experiment(
     monkeypatch.setenv("RECOLOR_EXPERIMENT", "second")
     monkeypatch.setenv("RECOLOR_VARIANTS", "canary:10=recolor-mini@2")
     assert reported(tmp_path)["split_p"] == pytest.approx(1)
-    monkeypatch.setenv("RECOLOR_VARIANTS", "canary:10=recolor-mini@2,late:10=teacher")
+    monkeypatch.setenv("RECOLOR_VARIANTS", "canary:10=recolor-mini@2,late:20=teacher")
     notes = reported(tmp_path)["notes"]
     assert "late: no project was started" in notes
     assert any("the split is off" in note for note in notes)
