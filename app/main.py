@@ -15,6 +15,7 @@ from app.api.lifecycle import Started
 from app.api.server import server as make_server
 from app.events import NO_EVENTS, Events
 from app.serving import BatchedStudent, MemoryCache, Recolorer
+from app.serving.variant import rivals_in
 from app.settings import Settings, http_address
 from app.students import Engine, ModelStoreError, Student, load_engine
 from app.teacher import Teacher
@@ -33,7 +34,8 @@ class StartError(Exception):
 def build_recolorer(settings: Settings, load: Load = load_engine, events: Events = NO_EVENTS) -> Recolorer:
     """Everything that answers a request. Raises ValueError for a setting that cannot be read."""
     student = build_student(settings, load)
-    return Recolorer(student, Teacher(settings), MemoryCache(settings.cache_entries), settings, events)
+    rivals = {model: build_student(settings.model_copy(update={"model": model}), load) for model in rivals_in(settings)}
+    return Recolorer(student, Teacher(settings), MemoryCache(settings.cache_entries), settings, events, rivals)
 
 
 def build_student(settings: Settings, load: Load = load_engine) -> Student:

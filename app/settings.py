@@ -51,6 +51,15 @@ class Settings(BaseSettings):
         0, ge=0, description="CPU threads for a batch of requests; 0: all cores. A lone request takes one."
     )
 
+    experiment: str | None = Field(
+        None, description="Name of the experiment that runs; with the project it decides on the variant."
+    )
+    variants: str | None = Field(
+        None,
+        description="Its variants beside `control`, which is the student above and has the other projects: "
+        "`name:percent=model`, separated by commas, e.g. `bolder:10=recolor-mini@2,teacher:5=teacher`.",
+    )
+
     vllm_quantization: Literal["awq", "gptq", "fp8", "bitsandbytes"] | None = Field(
         None, description="How the weights are quantised, as vLLM names it; empty: as their configuration says."
     )
@@ -99,6 +108,12 @@ class Settings(BaseSettings):
     teacher_typical_seconds: Seconds = Field(3.5, description="A try is begun only if this much time is left.")
     teacher_breaker_failures: Count = Field(5, description="Failures in a row after which calls stop.")
     teacher_breaker_seconds: Seconds = Field(30.0, description="Time for which they stop.")
+    teacher_fresh_share: Fraction = Field(
+        0.0, description="Part of the requests outside of experiments that the teacher answers, past cache and student."
+    )
+    teacher_fresh_dollars: float = Field(
+        1.0, ge=0, description="What these may cost a day (UTC), in US dollars; each process counts for itself."
+    )
     teacher_prompt_dollars: float = Field(0.50, ge=0, description="Price of a million prompt tokens.")
     teacher_completion_dollars: float = Field(1.50, ge=0, description="Price of a million completion tokens.")
 

@@ -23,8 +23,8 @@ class Exchange:
     Attributes:
         request_id: the caller's, where it is sane, or a new one.
         route: the route's path, or ``other``.
-        model: the student, ``name@version``.
-        variant: the experiment's variant that answered; empty where none did.
+        model: who answers first, or the student of the service where nobody was asked.
+        variant: the experiment's variant that was asked; empty where none was.
         status: of the response; 0 until it starts.
         timings_ms: stages for the Server-Timing header.
         facts: more for the log line; never the intent.

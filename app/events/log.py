@@ -48,7 +48,7 @@ class EventLog:
 
     def __init__(self, store: EventStore, spool: Spool, settings: Settings) -> None:
         self._store, self._spool = store, spool
-        self._model = settings.model
+        self._model, self._experiment = settings.model, settings.experiment or ""
         self._most, self._flush_seconds = settings.events_queue, settings.events_flush_seconds
         self._user_hash = UserHash(settings.events_user_key) if settings.events_user_key else None
         self._queue: deque[Entry] = deque()
@@ -192,7 +192,7 @@ class EventLog:
         records = [record for line in lines if (record := self._read(line)) is not None]
         self._prepare()
         with stage("events", self._model, {"recolor.events": len(records)}):
-            new = self._store.write(records)
+            new = self._store.write(records, self._experiment)
         for variant, count in new.started.items():
             PROJECTS_STARTED.labels(variant).inc(count)
         for variant, count in new.exported.items():

@@ -8,6 +8,7 @@ from typing import Protocol
 from cachetools import LRUCache
 
 from app.grade import json_schemas
+from app.serving.variant import TEACHER
 from app.serving.verdict import Decided
 from app.students import Student
 from app.telemetry.metrics import CACHE_UP
@@ -19,6 +20,11 @@ SCHEMA_VERSION = sha256(json.dumps(json_schemas(), sort_keys=True).encode()).hex
 def cache_key(student: Student, tool: str, intent: str) -> str:
     """Names an answer by all that it depends on. The free text comes last, so that it cannot pose as the rest."""
     return f"{SCHEMA_VERSION}|{student.model}|{student.codec.name}|{student.decoding}|{tool}|{intent}"
+
+
+def teacher_key(model: str, tool: str, intent: str) -> str:
+    """As `cache_key`, of an answer that only the teacher may give. No student has its name: it lacks the ``@``."""
+    return f"{SCHEMA_VERSION}|{TEACHER}|{model}|{tool}|{intent}"
 
 
 class Cache(Protocol):

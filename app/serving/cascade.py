@@ -1,16 +1,18 @@
-"""The cascade of two models: the student answers, the teacher only what the student could not."""
+"""The cascade of two models: one answers, the other only what the first could not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import perf_counter
 
 from app.grade.codecs import DecodeError
+from app.serving.cache import cache_key, teacher_key
 from app.serving.deadline import Deadline
 from app.serving.timings import Timings
-from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
+from app.serving.variant import CONTROL
+from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Source, Verdict
 from app.settings import Settings
 from app.students import Answer, EngineError, Prompt, Student
-from app.teacher import Teacher, TeacherError
+from app.teacher import Teacher, TeacherAnswer, TeacherError
 from app.telemetry import traces
 from app.telemetry.metrics import FALLBACKS
 from app.telemetry.stages import stage
@@ -20,11 +22,38 @@ Report = Callable[[str, Verdict], Awaitable[None]]
 
 
 class Cascade:
-    """Decides tools. A failure of one tool never costs another."""
+    """Decides tools, the student first. A failure of one tool never costs another.
 
-    def __init__(self, student: Student, teacher: Teacher, settings: Settings) -> None:
+    `variant` is the experiment's that it answers for.
+    """
+
+    def __init__(self, student: Student, teacher: Teacher, settings: Settings, variant: str = CONTROL) -> None:
+        self.variant = variant
         self._student, self._teacher = student, teacher
-        self._student_seconds = settings.student_seconds
+        self._student_seconds, self._teacher_model = settings.student_seconds, settings.teacher_model
+
+    @property
+    def model(self) -> str:
+        """Who answers first, as responses and metrics name it."""
+        return self._student.model
+
+    @property
+    def models(self) -> dict[Source, str]:
+        """Who answers, by the name of the source."""
+        return {"student": self._student.model, "teacher": self._teacher_model}
+
+    @property
+    def ready(self) -> bool:
+        """Whether one of the two can answer now."""
+        return self._student.ready or self._teacher.ready
+
+    def key(self, tool: str, intent: str) -> str:
+        """What the answer is kept under in the cache, and shared by while it is worked on."""
+        return cache_key(self._student, tool, intent)
+
+    def keeps(self, decided: Decided) -> bool:
+        """Whether an answer may be kept under its key."""
+        return True
 
     async def decide(
         self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings, report: Report
@@ -89,7 +118,56 @@ class Cascade:
 
     async def _teach(self, intent: str, tool: str, deadline: Deadline) -> Verdict:
         try:
-            answer = await self._teacher.answer(intent, tool, deadline.remaining())
+            answer = await self._ask(intent, tool, deadline.remaining())
         except TeacherError as error:
             return Failed(error.reason)
         return Decided(answer.settings, "teacher", answer.reasoning)
+
+    async def _ask(self, intent: str, tool: str, seconds: float) -> TeacherAnswer:
+        """Raises TeacherError."""
+        return await self._teacher.answer(intent, tool, seconds)
+
+
+class TeacherFirst(Cascade):
+    """The other way round: the student answers what the teacher could not, in the time that is its own."""
+
+    def __init__(self, student: Student, teacher: Teacher, settings: Settings, variant: str = CONTROL) -> None:
+        """Raises ValueError where there is no teacher, or no time for it."""
+        super().__init__(student, teacher, settings, variant)
+        if not teacher.enabled:
+            raise ValueError("RECOLOR_VARIANTS: the teacher needs its key, RECOLOR_TEACHER_API_KEY")
+        if settings.deadline_seconds < settings.student_seconds + settings.teacher_typical_seconds:
+            raise ValueError(
+                "RECOLOR_DEADLINE_SECONDS leaves no time for the teacher, RECOLOR_TEACHER_TYPICAL_SECONDS, and then "
+                "the student, RECOLOR_STUDENT_SECONDS"
+            )
+
+    @property
+    def model(self) -> str:
+        return self._teacher_model
+
+    def key(self, tool: str, intent: str) -> str:
+        return teacher_key(self._teacher_model, tool, intent)
+
+    def keeps(self, decided: Decided) -> bool:
+        """The student stands in for once; next time the teacher is asked again."""
+        return decided.source == "teacher"
+
+    async def decide(
+        self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings, report: Report
+    ) -> None:
+        failed: dict[str, Verdict] = {}
+
+        async def settle(tool: str, verdict: Verdict) -> None:
+            if isinstance(verdict, Decided):
+                await report(tool, verdict)
+            else:
+                failed[tool] = verdict
+
+        before = Deadline(max(0.0, deadline.remaining() - self._student_seconds))
+        await self._ask_teacher(intent, tools, before, timings, settle)
+        if not failed:
+            return
+        for tool, verdict in (await self._ask_student(intent, list(failed), deadline, timings)).items():
+            # Where both fail it is for the teacher's reason: that the student cannot read a text is not the last word.
+            await report(tool, verdict if isinstance(verdict, Decided) else failed[tool])
