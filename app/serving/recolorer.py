@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.events import NO_EVENTS, Events, Serve, ServedTool
 from app.grade import fold
-from app.serving.cache import Cache, cache_key
+from app.serving.cache import Cache, CacheKey, cache_key
 from app.serving.cascade import Cascade
 from app.serving.deadline import Deadline
 from app.serving.errors import Overloaded, Unavailable
@@ -34,7 +34,7 @@ class Recolorer:
         self._student, self._teacher, self._cache, self._settings = student, teacher, cache, settings
         self._events = events
         self._cascade = Cascade(student, teacher, settings)
-        self._flights: SingleFlight[str, Verdict] = SingleFlight()
+        self._flights: SingleFlight[CacheKey, Verdict] = SingleFlight()
 
     async def start(self) -> None:
         """Load the student and warm it up. Raises what its loading raises, and EngineError."""
@@ -75,7 +75,7 @@ class Recolorer:
             self._remember(request, intent, verdicts, kept)
             return answer
 
-    async def _look_up(self, keys: dict[str, str]) -> dict[str, Verdict]:
+    async def _look_up(self, keys: dict[str, CacheKey]) -> dict[str, Verdict]:
         """What the cache keeps of each tool, by the tool's key."""
         timings = Timings()
         found = await self._cache.get_many(list(keys.values()))
@@ -83,13 +83,13 @@ class Recolorer:
         return {tool: decided for tool, decided in zip(keys, found, strict=True) if decided is not None}
 
     async def _decide(
-        self, intent: str, keys: dict[str, str], deadline: Deadline, timings: Timings
+        self, intent: str, keys: dict[str, CacheKey], deadline: Deadline, timings: Timings
     ) -> dict[str, Verdict]:
         """A verdict on each tool, shared with every request that asks the same meanwhile."""
 
-        own: set[str] = set()
+        own: set[CacheKey] = set()
 
-        async def work(fresh: Sequence[str], settle: Callable[[str, Verdict], None]) -> None:
+        async def work(fresh: Sequence[CacheKey], settle: Callable[[CacheKey, Verdict], None]) -> None:
             own.update(fresh)
 
             async def report(tool: str, verdict: Verdict) -> None:
@@ -99,8 +99,13 @@ class Recolorer:
                     await self._cache.set(keys[tool], replace(verdict, reasoning=""))
                 settle(keys[tool], verdict)
 
-            tools = [tool for tool, key in keys.items() if key in fresh]
-            await self._cascade.decide(intent, tools, deadline, timings, report)
+            # Whoever waits for another replica keeps enough time for doing without it.
+            patience = deadline.remaining() - self._settings.student_seconds
+            async with self._cache.lease(fresh, patience) as made_elsewhere:
+                for key, decided in made_elsewhere.items():
+                    settle(key, decided)
+                if tools := [tool for tool, key in keys.items() if key in fresh and key not in made_elsewhere]:
+                    await self._cascade.decide(intent, tools, deadline, timings, report)
 
         try:
             verdicts = await self._flights.join(list(keys.values()), work)

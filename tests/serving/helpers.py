@@ -7,7 +7,8 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from app.serving import BatchedStudent, MemoryCache, Recolorer, RecolorRequest
+from app.serving import BatchedStudent, Cache, MemoryCache, Recolorer, RecolorRequest, RedisCache
+from app.serving.redis_link import RedisLink
 from app.settings import Settings
 from app.students import Engine
 from tests.serving.engines import ScriptedEngine
@@ -38,7 +39,7 @@ async def recolorer_of(
     engine: ScriptedEngine,
     teacher: ScriptedTeacher | None = None,
     *,
-    cache: MemoryCache | None = None,
+    cache: Cache | None = None,
     factory: Callable[[], Engine] | None = None,
     restart: float = 0.01,
     **changes: Any,
@@ -55,6 +56,34 @@ async def recolorer_of(
     finally:
         engine.gate.set()
         await recolorer.close()
+
+
+@asynccontextmanager
+async def linked(url: str, redis_seconds: float = 5) -> AsyncIterator[RedisLink]:
+    """A link to Redis, once it has been made; patient, since the machine may be busy."""
+    link = RedisLink(settings(redis_url=url, redis_seconds=redis_seconds))
+    link.start()
+    await eventually(lambda: link.up)
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+@asynccontextmanager
+async def replica_of(
+    engine: ScriptedEngine,
+    link: RedisLink,
+    teacher: ScriptedTeacher | None = None,
+    *,
+    entries: int = 1000,
+    **changes: Any,
+) -> AsyncIterator[Recolorer]:
+    """A recolorer that shares its answers."""
+    async with recolorer_of(
+        engine, teacher, cache=RedisCache(MemoryCache(entries), link, 3600), **changes
+    ) as recolorer:
+        yield recolorer
 
 
 def ask(intent: str, *tools: str) -> RecolorRequest:

@@ -1,0 +1,96 @@
+"""Two replicas, each a process of its own, over one Redis."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.api.service import until
+from tests.api.test_process import Process, ask, logged, process
+from tests.serving.redis_server import RedisServer
+
+
+@pytest.fixture
+def two(redis: RedisServer) -> Iterator[tuple[Process, Process]]:
+    redis.client.config_set("requirepass", "hunter2")
+    redis.client.execute_command("AUTH", "hunter2")
+    url = redis.url.replace("unix://", "unix://:hunter2@")
+    # Patient, since the machine may be busy; but a Redis that hangs is to be noticed.
+    told = {"RECOLOR_REDIS_URL": url, "RECOLOR_REDIS_SECONDS": "0.5", "RECOLOR_RATE_LIMIT": "1000/minute"}
+    with process(**told) as one, process(**told) as other:
+        yield one, other
+
+
+def works(url: str) -> bool:
+    return "recolor_cache_up 1.0" in httpx.get(f"{url}/metrics").text
+
+
+def test_replicas_share_answers_and_go_on_without_redis(two: tuple[Process, Process], redis: RedisServer) -> None:
+    one, other = (replica.wait_until_ready() for replica in two)
+    until(lambda: works(one) and works(other))
+
+    assert ask(one, "an unmistakable wish").json()["cached"] is False
+    until(lambda: len(redis.names() - counters(redis)) == 3)
+    assert ask(other, "an unmistakable wish").json()["cached"] is True
+    assert {redis.client.get(name) for name in counters(redis)} == {"2"}
+
+    answers: list[httpx.Response] = []
+    ended = threading.Event()
+
+    def keep_asking(url: str) -> None:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            while not ended.is_set():
+                answers.append(client.post("/recolor", json={"intent": f"look {len(answers) % 40}"}))
+
+    with ThreadPoolExecutor() as threads:
+        for url in (one, other):
+            threads.submit(keep_asking, url)
+        redis.kill()
+        until(lambda: not works(one) and not works(other))
+        redis.start()
+        until(lambda: works(one) and works(other))
+        redis.hang()
+        until(lambda: not works(one) and not works(other))
+        redis.go_on()
+        until(lambda: works(one) and works(other))
+        ended.set()
+    assert len(answers) > 10
+    assert {answer.status_code for answer in answers} == {200}
+
+    for replica in two:
+        code, _, err = replica.end(signal.SIGTERM)
+        assert code == 0
+        assert [line["event"] for line in logged(err) if "Redis" in line["event"]] == 2 * [
+            "Redis fails",
+            "Redis works again",
+        ]
+        assert "hunter2" not in err
+        assert "unmistakable" not in err
+
+
+def test_what_a_killed_replica_was_making_is_made_by_the_other(two: tuple[Process, Process]) -> None:
+    one, other = (replica.wait_until_ready() for replica in two)
+    until(lambda: works(one) and works(other))
+    with ThreadPoolExecutor() as threads:
+        lost = threads.submit(ask, one, "slow dusk")
+        until(lambda: "recolor_inflight_requests 1.0" in httpx.get(f"{one}/metrics").text)
+        waiting = threads.submit(ask, other, "slow dusk")
+        until(lambda: "recolor_inflight_requests 1.0" in httpx.get(f"{other}/metrics").text)
+        two[0].process.kill()
+        assert waiting.result().json()["failed"] == {}
+        assert isinstance(lost.exception(), httpx.HTTPError)
+
+
+def test_an_address_that_is_none_is_said_at_the_start_without_its_password() -> None:
+    with process(RECOLOR_REDIS_URL="http://:hunter2@redis:6379") as running:
+        code, _, err = running.end()
+    assert code == 1
+    assert err.splitlines()[-1].startswith("recolor: RECOLOR_REDIS_URL is no address of a Redis server")
+    assert "hunter2" not in err
+
+
+def counters(redis: RedisServer) -> set[str]:
+    return {name for name in redis.names() if name.startswith("recolor:rate:")}
