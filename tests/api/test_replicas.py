@@ -15,17 +15,16 @@ from tests.serving.redis_server import RedisServer
 
 @pytest.fixture
 def two(redis: RedisServer) -> Iterator[tuple[Process, Process]]:
-    redis.client.config_set("requirepass", "hunter2")
-    redis.client.execute_command("AUTH", "hunter2")
+    redis.protect("hunter2")
     url = redis.url.replace("unix://", "unix://:hunter2@")
     # Patient, since the machine may be busy; but a Redis that hangs is to be noticed.
-    told = {"RECOLOR_REDIS_URL": url, "RECOLOR_REDIS_SECONDS": "0.5", "RECOLOR_RATE_LIMIT": "1000/minute"}
+    told = {"RECOLOR_REDIS_URL": url, "RECOLOR_REDIS_SECONDS": "0.5", "RECOLOR_RATE_LIMIT": "1000000/minute"}
     with process(**told) as one, process(**told) as other:
         yield one, other
 
 
 def works(url: str) -> bool:
-    return "recolor_cache_up 1.0" in httpx.get(f"{url}/metrics").text
+    return "recolor_cache_up 1.0" in httpx.get(f"{url}/metrics", timeout=60).text
 
 
 def test_replicas_share_answers_and_go_on_without_redis(two: tuple[Process, Process], redis: RedisServer) -> None:
@@ -46,50 +45,46 @@ def test_replicas_share_answers_and_go_on_without_redis(two: tuple[Process, Proc
                 answers.append(client.post("/recolor", json={"intent": f"look {len(answers) % 40}"}))
 
     with ThreadPoolExecutor() as threads:
+        errors = [threads.submit(replica.process.stderr.read) for replica in two]
         for url in (one, other):
             threads.submit(keep_asking, url)
-        redis.kill()
-        until(lambda: not works(one) and not works(other))
-        redis.start()
-        until(lambda: works(one) and works(other))
-        redis.hang()
-        until(lambda: not works(one) and not works(other))
-        redis.go_on()
-        until(lambda: works(one) and works(other))
-        ended.set()
+        try:
+            redis.kill()
+            until(lambda: not works(one) and not works(other))
+            redis.start()
+            redis.protect("hunter2")
+            until(lambda: works(one) and works(other))
+            redis.hang()
+            until(lambda: not works(one) and not works(other))
+            redis.go_on()
+            until(lambda: works(one) and works(other))
+        finally:
+            ended.set()
+        for replica in two:
+            replica.process.send_signal(signal.SIGTERM)
+        logs = [error.result() for error in errors]
+
     assert len(answers) > 10
     assert {answer.status_code for answer in answers} == {200}
-
-    for replica in two:
-        code, _, err = replica.end(signal.SIGTERM)
-        assert code == 0
-        assert [line["event"] for line in logged(err) if "Redis" in line["event"]] == 2 * [
-            "Redis fails",
-            "Redis works again",
-        ]
-        assert "hunter2" not in err
-        assert "unmistakable" not in err
+    assert [replica.process.wait(60) for replica in two] == [0, 0]
+    for log in logs:
+        said = [line["event"] for line in logged(log) if "Redis" in line["event"]]
+        assert said == ["Redis fails", "Redis works again"] * 2
+        assert "hunter2" not in log
+        assert "unmistakable" not in log
 
 
-def test_what_a_killed_replica_was_making_is_made_by_the_other(two: tuple[Process, Process]) -> None:
+def test_what_a_killed_replica_was_making_is_made_by_the_other(
+    two: tuple[Process, Process], redis: RedisServer
+) -> None:
     one, other = (replica.wait_until_ready() for replica in two)
     until(lambda: works(one) and works(other))
     with ThreadPoolExecutor() as threads:
         lost = threads.submit(ask, one, "slow dusk")
-        until(lambda: "recolor_inflight_requests 1.0" in httpx.get(f"{one}/metrics").text)
-        waiting = threads.submit(ask, other, "slow dusk")
-        until(lambda: "recolor_inflight_requests 1.0" in httpx.get(f"{other}/metrics").text)
+        until(lambda: any(name.endswith(":lease") for name in redis.names()))
         two[0].process.kill()
-        assert waiting.result().json()["failed"] == {}
+        assert ask(other, "slow dusk").json()["failed"] == {}
         assert isinstance(lost.exception(), httpx.HTTPError)
-
-
-def test_an_address_that_is_none_is_said_at_the_start_without_its_password() -> None:
-    with process(RECOLOR_REDIS_URL="http://:hunter2@redis:6379") as running:
-        code, _, err = running.end()
-    assert code == 1
-    assert err.splitlines()[-1].startswith("recolor: RECOLOR_REDIS_URL is no address of a Redis server")
-    assert "hunter2" not in err
 
 
 def counters(redis: RedisServer) -> set[str]:

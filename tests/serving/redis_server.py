@@ -46,6 +46,10 @@ class RedisServer:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
+    def protect(self, password: str) -> None:
+        self.client.config_set("requirepass", password)
+        self.client.execute_command("AUTH", password)
+
     def reset(self) -> None:
         """As if it had just been started."""
         if self._process is None:

@@ -70,9 +70,8 @@ def be_full(redis: RedisServer) -> None:
 
 
 def change_the_password(redis: RedisServer) -> None:
-    redis.client.config_set("requirepass", "changed")
+    redis.protect("changed")
     redis.client.client_kill_filter(_type="normal", skipme=True)
-    redis.client.execute_command("AUTH", "changed")
 
 
 OUTAGES = {
@@ -135,22 +134,20 @@ async def test_a_link_that_never_was_asks_nothing_and_closes(redis: RedisServer)
 
 
 async def test_a_password_and_a_database_in_the_url_are_used(redis: RedisServer) -> None:
-    redis.client.config_set("requirepass", "p@ss/word")
+    redis.protect("p@ss/word")
     path = redis.url.removeprefix("unix://")
     async with linked(f"unix://:p%40ss%2Fword@{path}?db=3") as link:
         await link.ask("SET", "key", "value")
-    redis.client.execute_command("AUTH", "p@ss/word")
     assert redis.client.info("keyspace")["db3"]["keys"] >= 1
 
 
 async def test_a_wrong_password_is_not_shown(redis: RedisServer) -> None:
-    redis.client.config_set("requirepass", "right")
+    redis.protect("right")
     with structlog.testing.capture_logs() as logs:
         link = RedisLink(settings(redis_url=redis.url.replace("unix://", "unix://:hunter2@")))
         link.start()
         await eventually(lambda: len(logs) == 1)
         await link.close()
-    redis.client.execute_command("AUTH", "right")
     assert logs[0]["event"] == "Redis fails"
     assert "hunter2" not in str(logs)
 
