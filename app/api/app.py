@@ -1,5 +1,7 @@
 """The application: routes, and the layers that every request passes."""
 
+from typing import TYPE_CHECKING
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -22,14 +24,24 @@ from app.serving import Recolorer
 from app.settings import Settings
 from app.telemetry.metrics import BUILD_INFO
 
+if TYPE_CHECKING:
+    from app.serving.redis_link import RedisLink
 
-def create_app(recolorer: Recolorer, settings: Settings, started: Started, events: Events = NO_EVENTS) -> FastAPI:
+
+def create_app(
+    recolorer: Recolorer,
+    settings: Settings,
+    started: Started,
+    events: Events = NO_EVENTS,
+    redis: "RedisLink | None" = None,
+) -> FastAPI:
     """An application that starts `recolorer` when it starts, and closes it when it ends.
 
     Args:
         started: is told once that the recolorer has started, or why it could not. A start that failed is final: from
             then on every request for an answer gets 503.
         events: takes feedback; started and closed together with the recolorer.
+        redis: where the requests of a caller are counted together with other replicas; so is this.
     """
     lane = Lane()
     pool = RenderPool(
@@ -38,7 +50,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started, event
         settings.render_seconds,
         PhotoLimits(settings.max_image_bytes, settings.max_image_pixels),
     )
-    lifecycle = Lifecycle(recolorer, started, events, lane, pool)
+    lifecycle = Lifecycle(recolorer, started, events, lane, pool, redis)
     asker = Asker(recolorer, lifecycle)
     api = FastAPI(
         title="Recolor",
@@ -64,7 +76,7 @@ def create_app(recolorer: Recolorer, settings: Settings, started: Started, event
     api.include_router(playground.routes())
     schema = complete(api)
     # Added inside out: Observe sees everything first and last.
-    api.add_middleware(Admission, keys=Keys(settings.api_keys), rate=RateLimit(settings.rate_limit))
+    api.add_middleware(Admission, keys=Keys(settings.api_keys), rate=RateLimit(settings.rate_limit, redis))
     api.add_middleware(Observe, routes={*schema["paths"], "/openapi.json"}, model=settings.model)
     BUILD_INFO.labels(__version__, settings.model).set(1)
     return api

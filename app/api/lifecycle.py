@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -11,6 +12,9 @@ from app.api.errors import NotAvailable
 from app.events import Events
 from app.render import Lane, RenderPool
 from app.serving import Recolorer
+
+if TYPE_CHECKING:
+    from app.serving.redis_link import RedisLink
 
 log = structlog.get_logger(__name__)
 
@@ -22,20 +26,30 @@ Started = Callable[[Exception | None], None]
 
 
 class Lifecycle:
-    """Starts and closes a recolorer, its event log and what renders together with the application that uses them.
+    """Starts and closes a recolorer, its event log, Redis and what renders together with the application.
 
     Loading goes on behind the listener, for minutes with a large student; the service is alive meanwhile and says that
     it is not ready.
     """
 
-    def __init__(self, recolorer: Recolorer, started: Started, events: Events, lane: Lane, pool: RenderPool) -> None:
-        self._recolorer, self._report, self._events = recolorer, started, events
+    def __init__(
+        self,
+        recolorer: Recolorer,
+        started: Started,
+        events: Events,
+        lane: Lane,
+        pool: RenderPool,
+        redis: "RedisLink | None",
+    ) -> None:
+        self._recolorer, self._report, self._events, self._redis = recolorer, started, events, redis
         self._lane, self._pool = lane, pool
         self.started = False
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         self._events.start()
+        if self._redis:
+            self._redis.start()
         starting = asyncio.create_task(self._start())
         try:
             yield
@@ -44,6 +58,8 @@ class Lifecycle:
             starting.cancel()
             await asyncio.wait([starting])
             await self._recolorer.close()
+            if self._redis:
+                await self._redis.close()
             self._lane.close()
             await self._pool.close()
             # Last: what was in flight has been served by now. In a thread, since it waits for disk and database.

@@ -1,12 +1,15 @@
 """How often one caller may ask."""
 
 import math
+from hashlib import sha256
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from cachetools import TLRUCache
 from limits import RateLimitItem, parse
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
+
+if TYPE_CHECKING:
+    from app.serving.redis_link import RedisLink
 
 CALLERS = 100_000
 """Most callers whose requests are counted; of more, those that were not seen for longest start anew."""
@@ -14,20 +17,47 @@ CALLERS = 100_000
 Window = tuple[int, float]
 """Requests so far, and the time at which counting starts anew."""
 
+_COUNT = """
+local count = redis.call('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  left = tonumber(ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], left)
+end
+return {count, left}
+"""
+
 
 class RateLimit:
-    """A limit such as ``600/minute``. Raises ValueError if it cannot be read; empty means no limit."""
+    """A limit such as ``600/minute``. Raises ValueError if it cannot be read; empty means no limit.
 
-    def __init__(self, limit: str) -> None:
-        self._limit = _parse(limit) if limit else None
-        self._limiter = FixedWindowRateLimiter(_LoopStorage())
+    With `redis` all replicas count together, and each remembers the last count that it heard: it goes on from there
+    where Redis does not answer, and does not ask again for a caller who has to wait.
+    """
 
-    def wait(self, caller: str) -> int:
+    def __init__(self, limit: str, redis: "RedisLink | None" = None) -> None:
+        self._limit, self._redis = _parse(limit) if limit else None, redis
+        self._windows: TLRUCache[str, Window] = TLRUCache(
+            CALLERS, ttu=lambda caller, window, now: window[1], timer=monotonic
+        )
+
+    async def wait(self, caller: str) -> int:
         """Count a request. Seconds until the next is let in, 0 where this one is."""
-        if self._limit is None or self._limiter.hit(self._limit, caller):
+        if self._limit is None:
             return 0
-        reset = self._limiter.get_window_stats(self._limit, caller).reset_time
-        return max(1, math.ceil(reset - monotonic()))
+        count, ends = self._windows.get(caller) or (0, 0.0)
+        if count <= self._limit.amount:
+            count, ends = self._windows[caller] = await self._counted(self._limit, caller)
+        return max(1, math.ceil(ends - monotonic())) if count > self._limit.amount else 0
+
+    async def _counted(self, limit: RateLimitItem, caller: str) -> Window:
+        seconds = limit.get_expiry()
+        if self._redis:
+            name = f"recolor:rate:{limit.amount}/{seconds}:{sha256(caller.encode()).hexdigest()[:32]}"
+            if counted := await self._redis.ask("EVAL", _COUNT, 1, name, 1000 * seconds):
+                return counted[0], monotonic() + counted[1] / 1000
+        count, ends = self._windows.get(caller) or (0, monotonic() + seconds)
+        return count + 1, ends
 
 
 def _parse(limit: str) -> RateLimitItem:
@@ -35,47 +65,3 @@ def _parse(limit: str) -> RateLimitItem:
         return parse(limit)
     except ValueError:
         raise ValueError(f"RECOLOR_RATE_LIMIT: {limit!r} is no limit; write for example 600/minute.") from None
-
-
-class _LoopStorage(Storage):
-    """Counters of one event loop.
-
-    The library's own memory storage starts a thread for almost every request, to expire old counters; that can
-    cost more than the answer. On one loop nothing needs a lock, and a bounded dictionary forgets by itself.
-    """
-
-    STORAGE_SCHEME = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._windows: TLRUCache[str, Window] = TLRUCache(
-            CALLERS, ttu=lambda key, window, now: window[1], timer=monotonic
-        )
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return ValueError
-
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        count, ends = self._windows.get(key) or (0, monotonic() + expiry)
-        self._windows[key] = (count + amount, ends)
-        return count + amount
-
-    def get(self, key: str) -> int:
-        window = self._windows.get(key)
-        return window[0] if window else 0
-
-    def get_expiry(self, key: str) -> float:
-        window = self._windows.get(key)
-        return window[1] if window else monotonic()
-
-    def check(self) -> bool:
-        return True
-
-    def reset(self) -> int | None:
-        count = len(self._windows)
-        self._windows.clear()
-        return count
-
-    def clear(self, key: str) -> None:
-        self._windows.pop(key, None)

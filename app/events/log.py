@@ -21,7 +21,6 @@ import structlog
 
 from app.events.errors import EventsFull, EventStoreError
 from app.events.event import Feedback, Serve
-from app.events.outage import Outage
 from app.events.record import Entry, Record, line_of, record_of
 from app.events.spool import Spool
 from app.events.store import EventStore
@@ -29,6 +28,7 @@ from app.events.user import UserHash
 from app.settings import Settings
 from app.telemetry.logs import log_failure
 from app.telemetry.metrics import EVENTS_SPOOLED, PROJECTS_EXPORTED, PROJECTS_STARTED, REJECTED
+from app.telemetry.outage import Outage
 from app.telemetry.stages import stage
 
 log = structlog.get_logger(__name__)

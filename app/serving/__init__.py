@@ -6,6 +6,7 @@ from app.serving.errors import Overloaded, Unavailable
 from app.serving.readiness import Readiness, StudentInfo, TeacherInfo
 from app.serving.recolorer import Recolorer
 from app.serving.recoloring import Recoloring, RecolorRequest
+from app.serving.redis_cache import RedisCache
 
 __all__ = [
     "BatchedStudent",
@@ -16,6 +17,7 @@ __all__ = [
     "RecolorRequest",
     "Recolorer",
     "Recoloring",
+    "RedisCache",
     "StudentInfo",
     "TeacherInfo",
     "Unavailable",

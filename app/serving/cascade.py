@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import perf_counter
 
 from app.grade.codecs import DecodeError
-from app.serving.cache import cache_key, teacher_key
+from app.serving.cache import CacheKey, cache_key, teacher_key
 from app.serving.deadline import Deadline
 from app.serving.timings import Timings
 from app.serving.variant import CONTROL
@@ -47,7 +47,7 @@ class Cascade:
         """Whether one of the two can answer now."""
         return self._student.ready or self._teacher.ready
 
-    def key(self, tool: str, intent: str) -> str:
+    def key(self, tool: str, intent: str) -> CacheKey:
         """What the answer is kept under in the cache, and shared by while it is worked on."""
         return cache_key(self._student, tool, intent)
 
@@ -146,7 +146,7 @@ class TeacherFirst(Cascade):
     def model(self) -> str:
         return self._teacher_model
 
-    def key(self, tool: str, intent: str) -> str:
+    def key(self, tool: str, intent: str) -> CacheKey:
         return teacher_key(self._teacher_model, tool, intent)
 
     def keeps(self, decided: Decided) -> bool:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 
+from app.serving.cache import SCHEMA_VERSION, CacheKey
 from app.serving.cascade import TeacherFirst
 from app.serving.recoloring import RecolorRequest
 from app.serving.verdict import Decided
@@ -18,6 +19,7 @@ from app.teacher import Teacher, TeacherAnswer
 from app.teacher.price import dollars, most_dollars
 
 DAY_SECONDS = 86_400
+FRESH = "fresh"
 
 
 class Budget:
@@ -66,9 +68,9 @@ class Fresh(TeacherFirst):
             return False
         return self._budget.reserve(sum(most_dollars(self._settings, tool) for tool in request.tools))
 
-    def key(self, tool: str, intent: str) -> str:
+    def key(self, tool: str, intent: str) -> CacheKey:
         """Different every time: nothing is found in the cache, and nobody shares what was paid for one request."""
-        return f"fresh|{uuid.uuid4().hex}|{tool}"
+        return CacheKey(SCHEMA_VERSION, uuid.uuid4().hex, FRESH, "", tool, intent)
 
     def keeps(self, decided: Decided) -> bool:
         return False

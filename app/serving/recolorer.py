@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from app.events import NO_EVENTS, Events, Serve, ServedTool
 from app.grade import fold
-from app.serving.cache import Cache
+from app.serving.cache import Cache, CacheKey
 from app.serving.cascade import Cascade
 from app.serving.deadline import Deadline
 from app.serving.errors import Overloaded, Unavailable
@@ -43,7 +43,7 @@ class Recolorer:
         self._teacher, self._cache, self._settings, self._events = teacher, cache, settings, events
         self._students = [student, *rivals.values()]
         self._routing = Routing(student, rivals, teacher, settings)
-        self._flights: SingleFlight[str, Verdict] = SingleFlight()
+        self._flights: SingleFlight[CacheKey, Verdict] = SingleFlight()
 
     async def start(self) -> None:
         """Load the students and warm them up. Raises what their loading raises, and EngineError."""
@@ -85,20 +85,20 @@ class Recolorer:
             self._remember(cascade, request, intent, verdicts, kept)
             return answer
 
-    async def _look_up(self, cascade: Cascade, keys: dict[str, str]) -> dict[str, Verdict]:
+    async def _look_up(self, cascade: Cascade, keys: dict[str, CacheKey]) -> dict[str, Verdict]:
         """What the cache keeps of each tool, by the tool's key."""
         with stage("cache", cascade.model):
             found = await self._cache.get_many(list(keys.values()))
         return {tool: decided for tool, decided in zip(keys, found, strict=True) if decided is not None}
 
     async def _decide(
-        self, cascade: Cascade, intent: str, keys: dict[str, str], deadline: Deadline, timings: Timings
+        self, cascade: Cascade, intent: str, keys: dict[str, CacheKey], deadline: Deadline, timings: Timings
     ) -> dict[str, Verdict]:
         """A verdict on each tool, shared with every request that asks the same meanwhile."""
 
-        own: set[str] = set()
+        own: set[CacheKey] = set()
 
-        async def work(fresh: Sequence[str], settle: Callable[[str, Verdict], None]) -> None:
+        async def work(fresh: Sequence[CacheKey], settle: Callable[[CacheKey, Verdict], None]) -> None:
             own.update(fresh)
 
             async def report(tool: str, verdict: Verdict) -> None:
@@ -108,8 +108,13 @@ class Recolorer:
                     await self._cache.set(keys[tool], replace(verdict, reasoning=""))
                 settle(keys[tool], verdict)
 
-            tools = [tool for tool, key in keys.items() if key in fresh]
-            await cascade.decide(intent, tools, deadline, timings, report)
+            # Whoever waits for another replica keeps enough time for doing without it.
+            patience = deadline.remaining() - self._settings.student_seconds
+            async with self._cache.lease(fresh, patience) as made_elsewhere:
+                for key, decided in made_elsewhere.items():
+                    settle(key, decided)
+                if tools := [tool for tool, key in keys.items() if key in fresh and key not in made_elsewhere]:
+                    await cascade.decide(intent, tools, deadline, timings, report)
 
         try:
             verdicts = await self._flights.join(list(keys.values()), work)

@@ -1,10 +1,13 @@
 """The rate limit: per key, or per address where there are no keys."""
 
+import asyncio
+
 import pytest
 
 from app.api.rate import RateLimit
 from tests.api.service import assert_error, served
-from tests.serving.helpers import Counted
+from tests.serving.helpers import Counted, linked
+from tests.serving.redis_server import RedisServer
 
 
 def test_one_request_too_many_is_429_and_told_when_to_come_back() -> None:
@@ -50,16 +53,65 @@ def test_an_address_cannot_be_made_up() -> None:
         assert service.recolor("dusk", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 429
 
 
-def test_callers_do_not_share_a_limit() -> None:
+async def test_callers_do_not_share_a_limit() -> None:
     rate = RateLimit("2/minute")
-    assert [rate.wait("a"), rate.wait("a"), rate.wait("b")] == [0, 0, 0]
-    assert 1 <= rate.wait("a") <= 60
-    assert rate.wait("b") == 0
+    assert [await rate.wait(caller) for caller in "aab"] == [0, 0, 0]
+    assert 1 <= await rate.wait("a") <= 60
+    assert await rate.wait("b") == 0
 
 
-def test_no_limit_is_no_limit() -> None:
+async def test_no_limit_is_no_limit() -> None:
     rate = RateLimit("")
-    assert not any(rate.wait("a") for _ in range(10_000))
+    assert [await rate.wait("a") for _ in range(10_000)] == [0] * 10_000
+
+
+async def test_replicas_count_a_caller_together_and_do_not_ask_again_for_one_who_waits(redis: RedisServer) -> None:
+    async with linked(redis.url) as first, linked(redis.url) as second:
+        one, other = RateLimit("3/minute", first), RateLimit("3/minute", second)
+        assert [await one.wait("a"), await other.wait("a"), await one.wait("a")] == [0, 0, 0]
+        assert [0 < await replica.wait("a") <= 60 for replica in (one, other, one, other)] == [True] * 4
+        assert await other.wait("b") == 0
+        (counted,) = (redis.client.get(name) for name in redis.names() if redis.client.get(name) != "1")
+        assert counted == "5", "once by each replica after the limit"
+
+
+async def test_the_shared_window_ends(redis: RedisServer) -> None:
+    async with linked(redis.url) as link:
+        rate = RateLimit("1/second", link)
+        waits = [await rate.wait("a") for _ in range(2)]
+        while waits[-1]:
+            await asyncio.sleep(0.05)
+            waits.append(await rate.wait("a"))
+    assert waits[:2] == [0, 1]
+
+
+async def test_without_redis_each_replica_goes_on_counting_from_where_they_were(redis: RedisServer) -> None:
+    async with linked(redis.url) as link:
+        one, other = RateLimit("5/minute", link), RateLimit("5/minute", link)
+        assert [await rate.wait("a") for rate in (one, other, other)] == [0, 0, 0]
+        redis.kill()
+        waits = [await other.wait("a") for _ in range(4)]
+        assert waits[:2] == [0, 0]
+        assert all(waits[2:])
+        assert [await one.wait("a") for _ in range(4)] == [0] * 4
+
+
+async def test_a_counter_that_is_none_counts_here(redis: RedisServer) -> None:
+    async with linked(redis.url) as link:
+        rate = RateLimit("2/minute", link)
+        await rate.wait("a")
+        (name,) = redis.names()
+        redis.client.set(name, "not a number")
+        assert await rate.wait("a") == 0
+        assert await rate.wait("a") > 0
+
+
+async def test_callers_are_not_named_in_redis(redis: RedisServer) -> None:
+    async with linked(redis.url) as link:
+        await RateLimit("2/minute", link).wait("203.0.113.7")
+    (name,) = redis.names()
+    assert "203" not in name
+    assert 0 < redis.client.pttl(name) <= 60_000
 
 
 def test_a_limit_that_cannot_be_read_is_named() -> None:

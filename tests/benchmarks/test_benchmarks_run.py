@@ -130,6 +130,15 @@ def test_events_measures_both_sides_and_stores_every_serve(tmp_path: Path) -> No
     assert written["results"]["serves_per_second"][0] > 0
 
 
+def test_redis_is_measured_beside_none_and_while_it_hangs(program: Callable[[str], str], tmp_path: Path) -> None:
+    program("redis-server")
+    results = quick("redis", tmp_path)["results"]
+    samples = {name: spread["samples"] for name, spread in results["milliseconds"].items()}
+    assert samples.pop("the first to meet that") == 1
+    assert len(samples) == 6
+    assert all(3 <= count <= 5 for count in samples.values()), "of five each, but for what no student can read"
+
+
 def test_while_rendering_compares_recolor_alone_and_beside_photos(tmp_path: Path) -> None:
     results = quick("while_rendering", tmp_path)["results"]
     milliseconds = results["milliseconds"]

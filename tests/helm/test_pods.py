@@ -76,8 +76,7 @@ def test_every_variable_is_a_setting_of_the_service() -> None:
     known = {f"RECOLOR_{name.upper()}" for name in Settings.model_fields}
     for template in rendered.pods().values():
         said = {name for name in environment(rendered, template["spec"]) if name.startswith("RECOLOR_")}
-        # The address of the shared cache is given to a service that does not yet read it.
-        assert said - known <= {"RECOLOR_REDIS_URL"}
+        assert said <= known
 
 
 def test_the_service_reads_the_settings_as_they_were_meant() -> None:

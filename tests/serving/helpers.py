@@ -8,7 +8,8 @@ from typing import Any
 from prometheus_client import REGISTRY
 
 from app.events import NO_EVENTS, Events, Feedback, Serve
-from app.serving import BatchedStudent, MemoryCache, Recolorer, RecolorRequest
+from app.serving import BatchedStudent, Cache, MemoryCache, Recolorer, RecolorRequest, RedisCache
+from app.serving.redis_link import RedisLink
 from app.settings import Settings
 from app.students import Engine
 from tests.serving.engines import ScriptedEngine
@@ -39,7 +40,7 @@ async def recolorer_of(
     engine: ScriptedEngine,
     teacher: ScriptedTeacher | None = None,
     *,
-    cache: MemoryCache | None = None,
+    cache: Cache | None = None,
     factory: Callable[[], Engine] | None = None,
     restart: float = 0.01,
     events: Events = NO_EVENTS,
@@ -80,6 +81,34 @@ class Kept:
     def feedback(self, feedback: Feedback) -> None: ...
 
     def close(self) -> None: ...
+
+
+@asynccontextmanager
+async def linked(url: str, redis_seconds: float = 5) -> AsyncIterator[RedisLink]:
+    """A link to Redis, once it has been made; patient, since the machine may be busy."""
+    link = RedisLink(settings(redis_url=url, redis_seconds=redis_seconds))
+    link.start()
+    await eventually(lambda: link.up)
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+@asynccontextmanager
+async def replica_of(
+    engine: ScriptedEngine,
+    link: RedisLink,
+    teacher: ScriptedTeacher | None = None,
+    *,
+    entries: int = 1000,
+    **changes: Any,
+) -> AsyncIterator[Recolorer]:
+    """A recolorer that shares its answers."""
+    async with recolorer_of(
+        engine, teacher, cache=RedisCache(MemoryCache(entries), link, 3600), **changes
+    ) as recolorer:
+        yield recolorer
 
 
 def ask(intent: str, *tools: str) -> RecolorRequest:
