@@ -9,6 +9,7 @@ from app.cli.augmenting import augment
 from app.cli.collecting import collect
 from app.cli.comparing import compare, split
 from app.cli.console import settings_of
+from app.cli.distilling import distill
 from app.cli.events import events
 from app.cli.experiments import experiment
 from app.cli.exports import export, lut
@@ -38,7 +39,21 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, simulate, collect, split, train, evaluate, compare, augment, reality_check):
+for command in (
+    grade,
+    apply,
+    export,
+    lut,
+    simulate,
+    collect,
+    split,
+    train,
+    evaluate,
+    compare,
+    augment,
+    distill,
+    reality_check,
+):
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")

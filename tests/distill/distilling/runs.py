@@ -1,0 +1,98 @@
+"""Runs of `distil` on the tiny student's data, in seconds, and what they have in common."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.cli.reality import PHOTOS
+from app.distill.distilling import report
+from app.distill.distilling.distillation import Outcome, distil
+from app.distill.distilling.plan import Limits, Material, Plan, Show
+from app.distill.journey import travel
+from tests.students.tiny import DATASETS, VALIDATION, Tiny
+
+ANYTHING = Limits(margin=2, lost=1, slower=1000)
+"""Every student is a go by them."""
+
+
+class KilledError(Exception):
+    """Ends a run where a signal would."""
+
+
+@dataclass
+class Told:
+    """What a run says; it is killed when it says the line `die_at`."""
+
+    die_at: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+        if line == self.die_at:
+            raise KilledError
+
+    def bar(self, what: str, total: int) -> Callable[[int], None]:
+        return lambda done: None
+
+
+@dataclass
+class Trainer:
+    """Trains as `recolor train` does, the plan of the tiny student, and counts how often."""
+
+    tiny: Tiny
+    count: int = 0
+    die: bool = False
+    """Once, when all is trained and released, but nobody has been told."""
+
+    def __call__(self, rows: Material, folder: Path, store: Path, show: Show) -> Path:
+        self.count += 1
+        journey = self.tiny.journey(
+            teacher=rows.dataset,
+            additions=rows.additions,
+            folder=folder,
+            store=store,
+            version=2,
+            command="recolor distill",
+        )
+        path = travel(journey, lambda progress: None, lambda line: None)
+        if self.die:
+            self.die = False
+            raise KilledError
+        return path
+
+
+def plan_of(tiny: Tiny, folder: Path, **changes: Any) -> Plan:
+    return Plan(
+        **{
+            "source": str(tiny.teacher),
+            "name": "tiny",
+            "version": 2,
+            "against": tiny.model,
+            "folder": folder / "run",
+            "store": folder / "released",
+            "behaviours": tiny.behaviours,
+            "photos": PHOTOS,
+            "recipe": {"student": "tiny"},
+            "seed": 2,
+            "validation": VALIDATION,
+            "sample": 60,
+            "replay": (DATASETS / "similar.jsonl",),
+            "limits": ANYTHING,
+        }
+        | changes
+    )
+
+
+def run(tiny: Tiny, plan: Plan, train: Trainer | None = None, told: Told | None = None, again: str = "") -> Outcome:
+    return distil(plan, tiny.settings(), train or Trainer(tiny), told or Told(), again)
+
+
+def told_of(outcome: Outcome) -> dict[str, Any]:
+    """The report without what differs between two runs of the same: times."""
+    found = json.loads(json.dumps(report.build(outcome)))
+    for name in ("compared", "seconds", "latency"):
+        del found[name]
+    found["criteria"] = [criterion for criterion in found["criteria"] if criterion["name"] != "latency"]
+    return found
