@@ -134,7 +134,8 @@ def distill(
     · current (the current student on the same rows) · compare · release.
     Each leaves its result in a folder of the run. Given again, the same
     command keeps the finished ones and goes on; what has another input now is
-    done anew, but no finished training is thrown away unless --from says so.
+    done anew, but no finished training is thrown away unless --from says so. A
+    log is read once: --from collect reads it again.
 
     The best round by the validation part is compared with the current student
     on the test rows. Go: overall, validity, behaviours and latency all keep to

@@ -59,16 +59,17 @@ def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str 
     """
     read_behaviours(plan.behaviours)
     current = ModelStore(settings.model_store).find(plan.against)
-    _require_free(plan)
+    _require_free(plan, again)
     if again:
         Stages(plan.folder, show.say).forget(plan.stages[plan.stages.index(again) :])
     return _Run(plan, settings, train, show, current.manifest.files).through()
 
 
-def _require_free(plan: Plan) -> None:
-    """Raises ModelStoreError where somebody else's release has the name: hours before it would be found out."""
+def _require_free(plan: Plan, again: str) -> None:
+    """Raises ModelStoreError where the name has been given to another student, or would be: told hours before."""
     target = plan.store / "students" / plan.name / str(plan.version)
-    if target.exists() and not (plan.folder / "release").exists():
+    ours = (plan.folder / "release").exists() and again in ("", "current", "compare", "release")
+    if target.exists() and not ours:
         raise ModelStoreError(f"{plan.model} exists in {plan.store}; choose another --version")
 
 

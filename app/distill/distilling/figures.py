@@ -228,7 +228,7 @@ def latency(report: Result) -> Drawing:
             panel.barh([name], [median], color=colour, height=0.5)
             panel.errorbar([median], [place], xerr=[[0], [highest - median]], ecolor=INK, fmt="none", capsize=3)
             panel.plot([high], [place], "|", color=INK, ms=10)
-            panel.annotate(f"  {median:.1f}", (highest, place), va="center")
+            panel.annotate(f"{median:.1f}", (highest, place), (8, 0), textcoords="offset points", va="center")
         top = max(report["latency"][key]["quantiles"][-1] for key, _ in students.values())
         panel.set(xlabel="milliseconds", xlim=(0, 1.2 * top))
         panel.grid(axis="x")

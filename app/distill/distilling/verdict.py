@@ -18,11 +18,12 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """`found` is what was measured and `limit` what it must reach (`at_least`), or must not pass."""
+    """`found`, the `measure`, must reach the `limit` (`at_least`), or must not pass it."""
 
     name: str
     new: float
     current: float
+    measure: str
     found: float
     limit: float
     at_least: bool
@@ -50,6 +51,7 @@ def criteria(
             "overall",
             new=overalls[0],
             current=overalls[1],
+            measure="lower end of the difference",
             found=gain.overall.low,
             limit=-limits.margin,
             at_least=True,
@@ -59,6 +61,7 @@ def criteria(
             "validity",
             new=validities[0],
             current=validities[1],
+            measure="share of valid answers",
             found=validities[0],
             limit=1.0,
             at_least=True,
@@ -68,15 +71,17 @@ def criteria(
             "behaviours",
             new=passed[0],
             current=passed[1],
+            measure="checks that hold",
             found=passed[0],
             limit=passed[1] - allowed,
             at_least=True,
             words=f"Of {total} checks of behaviour at most {allowed} fewer hold.",
         ),
         Criterion(
-            "latency",
+            "latency, ms",
             new=medians[0],
             current=medians[1],
+            measure="times as long",
             found=medians[0] / medians[1],
             limit=limits.slower,
             at_least=False,
