@@ -1,6 +1,7 @@
 """`recolor distill` itself: from a simulated log in SQLite, and what it says of what it cannot use."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +24,9 @@ Distill = Callable[..., Result]
 
 @pytest.fixture
 def distill(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Distill:
-    """The command in a folder of its own, with the tiny student as the current one."""
-    for name, value in {"MODEL_STORE": tiny.store, "MODEL": tiny.model, "THREADS": 1}.items():
+    """The command in a folder and with a model store of its own, the tiny student as the current one."""
+    shutil.copytree(tiny.store, tmp_path / "store")
+    for name, value in {"MODEL_STORE": tmp_path / "store", "MODEL": tiny.model, "THREADS": 1}.items():
         monkeypatch.setenv(f"RECOLOR_{name}", str(value))
 
     def command(source: object, *arguments: object) -> Result:
