@@ -6,19 +6,19 @@ The best round is chosen on the validation part, which no round trains on; the t
 compare the chosen one with the current student, and choose nothing.
 """
 
-import asyncio
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from app.distill.augment.mistakes import Thresholds, freeze, sample
-from app.distill.augment.similar import Writer, read_similar
+from app.distill.augment.similar import similar_to
 from app.distill.behaviours import read_behaviours
 from app.distill.comparison.report import plain_differences
-from app.distill.corpus import read_corpus
+from app.distill.corpus import Corpus, read_corpus
 from app.distill.dataset import DatasetError, Example, read_split
 from app.distill.distilling import material, verdict
 from app.distill.distilling.plan import Material, Plan, Show, Train, is_log
@@ -27,7 +27,6 @@ from app.distill.distilling.stages import Result, Stages, fingerprint
 from app.distill.evaluate import summarise
 from app.distill.release import publish_copy
 from app.distill.split import TEST
-from app.grade import fold
 from app.settings import Settings
 from app.students import Engine, ModelStoreError, load_engine
 from app.students.store import ModelStore, read, sha256
@@ -85,10 +84,6 @@ class _Run:
     def through(self) -> Outcome:
         plan = self.plan
         self._prepare()
-        self.dataset = plan.folder / "split" / material.DATASET
-        self.corpus = read_corpus(self.dataset, plan.validation, plan.seed)
-        self.rows = read_split(self.dataset, TEST)
-        self.sampled = sample(self.corpus.train, plan.sample, plan.seed)
         for number in range(plan.rounds + 1):
             self._round(number)
         overalls = [
@@ -100,6 +95,26 @@ class _Run:
         return Outcome(
             plan, self.results, {name: self.stages.seconds(name) for name in self.results}, chosen, self.rows
         )
+
+    @property
+    def dataset(self) -> Path:
+        """Every row of the run, those for test among them."""
+        return self.plan.folder / "split" / material.DATASET
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """What the first round trains on, and the validation part of all rounds."""
+        return read_corpus(self.dataset, self.plan.validation, self.plan.seed)
+
+    @cached_property
+    def rows(self) -> list[Example]:
+        """For test."""
+        return read_split(self.dataset, TEST)
+
+    @cached_property
+    def sampled(self) -> list[Example]:
+        """The training rows in which every round's mistakes are looked for."""
+        return sample(self.corpus.train, self.plan.sample, self.plan.seed)
 
     def _do(
         self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Result], *, dear: bool = False
@@ -187,7 +202,13 @@ class _Run:
         ]
 
         def work(folder: Path) -> Result:
-            similar = self._similar(mistaken, folder / "similar.jsonl")
+            similar = similar_to(
+                mistaken,
+                plan.replay,
+                self.settings,
+                folder / "similar.jsonl",
+                lambda total: self.show.bar("asking for similar requests", total),
+            )
             made = material.added(self.dataset, before, self.corpus, mistaken, similar, folder)
             self.show.say(
                 f"  {made['mistakes']:,} mistakes in {len(self.sampled):,} rows, {made['added']:,} rows added"
@@ -196,23 +217,6 @@ class _Run:
 
         self._do(f"augment-{number}", inputs, work)
         return plan.folder / f"augment-{number}" / material.ADDITIONS
-
-    def _similar(self, mistaken: list[str], record: Path) -> dict[str, str]:
-        if self.plan.replay:
-            return read_similar(self.plan.replay)
-        known = read_similar([record] if record.is_file() else [])
-        missing = [intent for intent in mistaken if fold(intent) not in known]
-        if not missing:
-            return known
-        told = self.show.bar("asking for similar requests", len(missing))
-        done = 0
-
-        def advance(more: int) -> None:
-            nonlocal done
-            done += more
-            told(done)
-
-        return known | asyncio.run(Writer(self.settings, record).write(missing, advance))
 
     def _compare(self, chosen: int) -> None:
         inputs = {

@@ -75,7 +75,7 @@ def training(report: Result) -> Drawing:
         for panel in (losses, scores):
             panel.grid(axis="y")
             panel.xaxis.get_major_locator().set_params(integer=True)
-        losses.set_ylim(bottom=0)
+        losses.set_ylim(0, 1.08 * losses.get_ylim()[1])
         _legend(figure, losses, len(report["rounds"]))
 
     alt = "Training loss and overall score of the validation part, epoch by epoch. At the end: " + "; ".join(

@@ -50,6 +50,7 @@ def page(report: Result, photos: Path) -> str:
     frame = Environment(loader=FunctionLoader(load), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     frame.filters["settings"] = lambda grade: brief(Grade.parse(grade))
     frame.filters["number"] = lambda value: f"{value:.4g}".replace("-", "−")
+    frame.filters["signed"] = lambda value: f"{value:+.3f}".replace("-", "−")
     frame.filters["words"] = lambda name: name.replace("_", " ")
     return frame.get_template("report.html").render(
         report=report,
