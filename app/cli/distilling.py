@@ -43,10 +43,12 @@ def distill(
     against: Annotated[str, typer.Option(help="The current student, name@version.", show_default="RECOLOR_MODEL")] = "",
     folder: Annotated[
         Path | None,
-        typer.Option(help="All that the run makes; a killed run goes on from here.", show_default="runs/distill/NAME"),
+        typer.Option(
+            help="All that the run makes; a killed run goes on from here.", show_default="runs/distill/NAME-VERSION"
+        ),
     ] = None,
     again: Annotated[
-        str, typer.Option("--from", help="Do this stage and all after it anew, e.g. train-1; see below.")
+        str, typer.Option("--from", help="Do this stage and all after it anew, e.g. train-1; see above.")
     ] = "",
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of augmentation, each with a training of its own.")] = 1,
     subset: Annotated[str, typer.Option(help="Train only on rows marked with this subset.", rich_help_panel=DATA)] = "",
