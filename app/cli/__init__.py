@@ -10,6 +10,7 @@ from app.cli.canary import canary
 from app.cli.collecting import collect
 from app.cli.comparing import compare, split
 from app.cli.console import settings_of
+from app.cli.distilling import distill
 from app.cli.events import events
 from app.cli.experiments import experiment
 from app.cli.exports import export, lut
@@ -39,7 +40,7 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-LOOP = (simulate, collect, split, train, evaluate, compare, augment, reality_check)
+LOOP = (simulate, collect, split, train, evaluate, compare, augment, distill, reality_check)
 for command in (grade, apply, export, lut, *LOOP, canary):
     cli.command()(command)
 cli.add_typer(models, name="models")

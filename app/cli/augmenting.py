@@ -1,8 +1,7 @@
 """`recolor augment`: more rows of training where a student is wrong."""
 
-import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,17 +92,13 @@ def _evaluated(settings: "Settings", rows: Sequence["Example"]) -> "Evaluation":
 
 
 def _similar(settings: "Settings", mistaken: Sequence[str], replay: list[Path] | None, record: Path) -> dict[str, str]:
-    """Similar intents by folded intent: replayed, or asked for unless they have been before. Raises DatasetError."""
-    from app.distill.augment.similar import Writer, read_similar
-    from app.grade import fold
+    """Similar intents by folded intent. Raises DatasetError."""
+    from app.distill.augment.similar import similar_to
 
-    if replay:
-        return read_similar(replay)
-    known = read_similar([record] if record.is_file() else [])
-    missing = [intent for intent in mistaken if fold(intent) not in known]
-    if not missing:
-        return known
     with progress() as shown:
-        task = shown.add_task("asking for similar requests", total=len(missing))
-        writer = Writer(settings, record)
-        return known | asyncio.run(writer.write(missing, lambda done: shown.advance(task, done)))
+
+        def bar(total: int) -> Callable[[int], None]:
+            task = shown.add_task("asking for similar requests", total=total)
+            return lambda done: shown.update(task, completed=done)
+
+        return similar_to(mistaken, replay or (), settings, record, bar)

@@ -21,7 +21,7 @@ from app.students import EngineError, ModelStoreError
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
 
-LOOP = ("duckdb", "ibis", "matplotlib", "psycopg", "pyarrow", "scipy", "statsmodels")
+LOOP = ("duckdb", "ibis", "jinja2", "matplotlib", "psycopg", "pyarrow", "scipy", "statsmodels")
 """What the extra `loop` brings."""
 
 out, err = Console(), Console(stderr=True)

@@ -28,6 +28,8 @@ MINI = "recolor-mini"
 EXTRA = ("alternates", "similar", "additions")
 """Datasets that may lie beside the teacher's, by name."""
 
+BEHAVIOURS = DATASETS / "behaviours.jsonl"
+
 Travel = Callable[[Callable[[Any], None], Callable[[str], None]], Path | None]
 """Trains and releases, given what shows progress and what says a line; the folder of the student."""
 
@@ -120,12 +122,12 @@ def train(
             f"there is no codec '{codec}'; choose one of {', '.join(CODECS)}", param_hint="--codec"
         )
     with errors():
-        name = name or (MINI if student == MINI else f"{Path(student).name.lower().partition('@')[0]}-recolor")
+        name = name or name_of(student)
         require_model_name(f"{name}@{version}")
         store = store or settings_of().model_store
         if (store / "students" / name / str(version)).exists():
             raise ModelStoreError(f"{name}@{version} exists in {store}; choose another --version")
-        _use_threads(threads)
+        use_threads(threads)
         release = Release(
             datasets={"teacher": data} | (_beside(data) if extra else {}),
             folder=folder or Path("runs/train") / name,
@@ -134,33 +136,33 @@ def train(
             version=version,
             validation=validation,
             data_licence=data_licence or stated(data.parent, f"the data ({data.name})"),
+            command="recolor " + " ".join(sys.argv[1:]),
         )
-        if student == MINI:
-            travel = _mini(release, encoder, epochs or 20, encoder_layers, decoder_layers, seed)
-        else:
-            base, licence = _base(ModelStore(store), student)
-            lora = _decoder_only(base.folder) if lora is None else lora
-            if (four_bit or adapter) and not lora:
-                raise typer.BadParameter("is for a LoRA", param_hint="--four-bit" if four_bit else "--adapter")
-            plan = FinetunePlan(
-                codec=codec,
-                epochs=epochs or 10,
-                batch=batch,
-                device_batch=device_batch,
-                rate=rate or (2e-4 if lora else 5e-4),
-                lora=Lora(four_bit=four_bit) if lora else None,
-                seed=seed,
-            )
-            travel = _finetuning(release, base, joined(licence, release.data_licence), plan, adapter)
+        recipe = Recipe(
+            student=student,
+            epochs=epochs,
+            seed=seed,
+            encoder=encoder,
+            encoder_layers=encoder_layers,
+            decoder_layers=decoder_layers,
+            codec=codec,
+            lora=lora,
+            four_bit=four_bit,
+            adapter=adapter,
+            rate=rate,
+            batch=batch,
+            device_batch=device_batch,
+        )
+        travel = recipe.travel(release, ModelStore(store))
         with progress(processes.is_first()) as shown:
-            path = travel(_training_report(shown), shown.console.print)
+            path = travel(training_report(shown), shown.console.print)
     if path is not None:
         out.print(f"released {path}")
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What every training has in common."""
+    """What every training has in common; `command` is for the manifest."""
 
     datasets: dict[str, Path]
     folder: Path
@@ -169,61 +171,98 @@ class Release:
     version: int
     validation: int
     data_licence: str
-
-    @property
-    def command(self) -> str:
-        """For the manifest."""
-        return "recolor " + " ".join(sys.argv[1:])
+    command: str
 
 
-def _mini(
-    release: Release, encoder: Path | None, epochs: int, encoder_layers: int, decoder_layers: int, seed: int
-) -> Travel:
-    from app.distill import journey as journeys
-    from app.distill.train import Plan
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What kind of student is trained, and how: the options of `recolor train`, whatever the data."""
 
-    data = release.datasets
-    journey = journeys.Journey(
-        teacher=data["teacher"],
-        behaviours=DATASETS / "behaviours.jsonl",
-        encoder=_packaged_encoder() if encoder is None else _bert(encoder),
-        base_model=journeys.BASE_MODEL if encoder is None else encoder.name,
-        licence=joined(
-            journeys.LICENCE if encoder is None else stated(encoder, f"the encoder ({encoder.name})"),
-            release.data_licence,
-        ),
-        folder=release.folder,
-        store=release.store,
-        name=release.name,
-        version=release.version,
-        command=release.command,
-        plan=Plan(epochs=epochs, encoder_layers=encoder_layers, decoder_layers=decoder_layers, seed=seed),
-        validation=release.validation,
-        alternates=data.get("alternates"),
-        similar=data.get("similar"),
-        additions=data.get("additions"),
-    )
-    return lambda report, say: journeys.travel(journey, report, say)
+    student: str = MINI
+    epochs: int = 0
+    seed: int = 1
+    encoder: Path | None = None
+    encoder_layers: int = 0
+    decoder_layers: int = 2
+    codec: str = "letters"
+    lora: bool | None = None
+    four_bit: bool = False
+    adapter: bool = False
+    rate: float = 0
+    batch: int = 96
+    device_batch: int = 32
+
+    def travel(self, release: Release, bases: ModelStore) -> Travel:
+        """The training, not begun yet. Raises ModelStoreError, DatasetError, typer.BadParameter."""
+        return self._mini(release) if self.student == MINI else self._writer(release, bases)
+
+    def _mini(self, release: Release) -> Travel:
+        from app.distill import journey as journeys
+        from app.distill.train import Plan
+
+        data, encoder = release.datasets, self.encoder
+        journey = journeys.Journey(
+            teacher=data["teacher"],
+            behaviours=BEHAVIOURS,
+            encoder=_packaged_encoder() if encoder is None else _bert(encoder),
+            base_model=journeys.BASE_MODEL if encoder is None else encoder.name,
+            licence=joined(
+                journeys.LICENCE if encoder is None else stated(encoder, f"the encoder ({encoder.name})"),
+                release.data_licence,
+            ),
+            folder=release.folder,
+            store=release.store,
+            name=release.name,
+            version=release.version,
+            command=release.command,
+            plan=Plan(
+                epochs=self.epochs or 20,
+                encoder_layers=self.encoder_layers,
+                decoder_layers=self.decoder_layers,
+                seed=self.seed,
+            ),
+            validation=release.validation,
+            alternates=data.get("alternates"),
+            similar=data.get("similar"),
+            additions=data.get("additions"),
+        )
+        return lambda report, say: journeys.travel(journey, report, say)
+
+    def _writer(self, release: Release, bases: ModelStore) -> Travel:
+        base, licence = _base(bases, self.student)
+        from app.distill.finetune import journey as journeys
+
+        lora = _decoder_only(base.folder) if self.lora is None else self.lora
+        if (self.four_bit or self.adapter) and not lora:
+            raise typer.BadParameter("is for a LoRA", param_hint="--four-bit" if self.four_bit else "--adapter")
+        journey = journeys.FinetuneJourney(
+            base=base,
+            datasets=release.datasets,
+            behaviours=BEHAVIOURS,
+            folder=release.folder,
+            store=release.store,
+            name=release.name,
+            version=release.version,
+            licence=joined(licence, release.data_licence),
+            command=release.command,
+            plan=FinetunePlan(
+                codec=self.codec,
+                epochs=self.epochs or 10,
+                batch=self.batch,
+                device_batch=self.device_batch,
+                rate=self.rate or (2e-4 if lora else 5e-4),
+                lora=Lora(four_bit=self.four_bit) if lora else None,
+                seed=self.seed,
+            ),
+            validation=release.validation,
+            export="adapter" if self.adapter else "merged",
+        )
+        return lambda report, say: journeys.travel(journey, report, say)
 
 
-def _finetuning(release: Release, base: "Base", licence: str, plan: FinetunePlan, adapter: bool) -> Travel:
-    from app.distill.finetune import journey as journeys
-
-    journey = journeys.FinetuneJourney(
-        base=base,
-        datasets=release.datasets,
-        behaviours=DATASETS / "behaviours.jsonl",
-        folder=release.folder,
-        store=release.store,
-        name=release.name,
-        version=release.version,
-        licence=licence,
-        command=release.command,
-        plan=plan,
-        validation=release.validation,
-        export="adapter" if adapter else "merged",
-    )
-    return lambda report, say: journeys.travel(journey, report, say)
+def name_of(student: str) -> str:
+    """What a student is called that is made from `student`."""
+    return MINI if student == MINI else f"{Path(student).name.lower().partition('@')[0]}-recolor"
 
 
 def _beside(data: Path) -> dict[str, Path]:
@@ -259,7 +298,7 @@ def _decoder_only(folder: Path) -> bool:
         raise ModelStoreError(f"{folder / 'config.json'} cannot be read: {error}") from None
 
 
-def _training_report(progress: Progress) -> Any:
+def training_report(progress: Progress) -> Any:
     from app.distill.train import Progress as Step
 
     task = progress.add_task("training")
@@ -294,7 +333,7 @@ def _bert(folder: Path) -> Path:
     return folder
 
 
-def _use_threads(threads: int) -> None:
+def use_threads(threads: int) -> None:
     if threads:
         import torch
 

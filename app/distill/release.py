@@ -116,6 +116,22 @@ def publish(path: Path) -> Path:
     return target
 
 
+def publish_copy(student: Path, store: Path) -> Path:
+    """Put a copy of a student of another store among the students; one that is there already stays as it is.
+
+    Returns its folder. Raises ModelStoreError where the version exists and is another student.
+    """
+    stored = read(student)
+    name, version = stored.manifest.name, stored.manifest.version
+    target = store / "students" / name / str(version)
+    if target.is_dir() and read(target).manifest.files == stored.manifest.files:
+        return target
+    path = _new_draft(store, name, version)
+    shutil.copytree(student, path, dirs_exist_ok=True)
+    read(path).verify()
+    return publish(path)
+
+
 def add_scores(student: Path, scores: dict[str, Any], card: str) -> None:
     """Complete a release by what its evaluation found, and its model card. Raises ModelStoreError."""
     manifest = read(student).manifest

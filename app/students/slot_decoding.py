@@ -11,6 +11,7 @@ numbers as the answer sets, each by one. "contrast +17" leaves only the sign to 
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from itertools import permutations
 
 import torch
@@ -48,7 +49,7 @@ class SlotDecoder:
             nonzero[slots] = thresholds.nonzero.get(tool, 0.5)
         self._nonzero = nonzero
         self._shrink = thresholds.shrink
-        self._kin = _kinship(self.tokens)
+        self._kin = _kinship(tuple(tokens))
         self._exposure = [slot.name for model in TOOLS.values() for slot in model.slots()].index("exposure")
 
     def constrained(self, logits: Tensor, intents: Sequence[str]) -> list[dict[str, str]]:
@@ -176,8 +177,12 @@ class SlotDecoder:
         return answers
 
 
-def _kinship(tokens: Sequence[str]) -> Tensor:
-    """Which symbols are variants of one preset ("teal_and_orange_1" to 6) and count together, float [V, V]."""
+@cache
+def _kinship(tokens: tuple[str, ...]) -> Tensor:
+    """Which symbols are variants of one preset ("teal_and_orange_1" to 6) and count together, float [V, V].
+
+    Made once a vocabulary: tuning tries a hundred decoders of the same.
+    """
     stems = [re.sub(r"_\d+>$", ">", token) for token in tokens]
     return torch.tensor([[float(a == b) for b in stems] for a in stems])
 

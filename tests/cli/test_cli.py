@@ -19,7 +19,7 @@ from tests.cli.conftest import recolor
 from tests.students.tiny import TEST, Tiny, write_lines
 
 EVENTS = ["events", "events stats", "events export", "events prune", "events forget"]
-LOOKS = ["grade", "apply", "export", "lut", "train", "evaluate", "reality-check"]
+LOOKS = ["grade", "apply", "export", "lut", "train", "evaluate", "distill", "reality-check"]
 COMMANDS = ["serve", *LOOKS, "canary", "models", "models list", "models verify", *EVENTS]
 
 

@@ -285,7 +285,7 @@ def test_a_killed_lora_goes_on_as_if_nothing_had_been(
 ) -> None:
     run, store = tmp_path / "run", adapter.store
     with monkeypatch.context() as patch:
-        patch.setattr("app.cli.training._training_report", lambda progress: _kill_in(epoch=2))
+        patch.setattr("app.cli.training.training_report", lambda progress: _kill_in(epoch=2))
         result = train("tiny-llama", "tiny-again@1", new_looks, run, store, "--adapter", *LORA)
     assert isinstance(result.exception, KilledError)
     assert 0 < len(curves(run)) < len(curves(adapter.run))

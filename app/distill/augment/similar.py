@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 
 from openai import AsyncOpenAI
@@ -31,6 +32,27 @@ def read_similar(files: Iterable[Path]) -> dict[str, str]:
                 raise DatasetError(f"{where}: expected 'intent' and 'similar', both text")
             found.setdefault(fold(intent), similar)
     return found
+
+
+def similar_to(
+    intents: Sequence[str],
+    replay: Sequence[Path],
+    settings: Settings,
+    record: Path,
+    bar: Callable[[int], Callable[[int], None]],
+) -> dict[str, str]:
+    """Answers by folded intent: replayed, or asked for unless they are in the record already.
+
+    `bar` is told how many are asked for, and gives what is then told how many are done. Raises DatasetError.
+    """
+    if replay:
+        return read_similar(replay)
+    known = read_similar([record] if record.is_file() else [])
+    missing = [intent for intent in intents if fold(intent) not in known]
+    if not missing:
+        return known
+    report, done = bar(len(missing)), count(1)
+    return known | asyncio.run(Writer(settings, record).write(missing, lambda more: report(next(done))))
 
 
 class Writer:

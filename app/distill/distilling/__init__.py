@@ -1,0 +1,1 @@
+"""The whole journey, stage by stage: from a dataset or an event log to a student, a verdict and a report."""

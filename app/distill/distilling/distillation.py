@@ -1,0 +1,300 @@
+"""The run: every stage, top to bottom.
+
+    collect ─ split ─ train-0 ─ evaluate-0 ─ (augment-k ─ train-k ─ evaluate-k)* ─ current ─ compare ─ release
+
+The best round is chosen on the validation part, which no round trains on; the test rows are looked at to report and to
+compare the chosen one with the current student, and choose nothing.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from app.distill.augment.mistakes import Thresholds, freeze, sample
+from app.distill.augment.similar import similar_to
+from app.distill.behaviours import read_behaviours
+from app.distill.comparison.report import plain_differences
+from app.distill.corpus import Corpus, read_corpus
+from app.distill.dataset import DatasetError, Example, read_split
+from app.distill.distilling import material, verdict
+from app.distill.distilling.plan import Material, Plan, Show, Train, is_log
+from app.distill.distilling.scoring import answers, judge, side_by_side, wrong
+from app.distill.distilling.stages import Result, Stages, fingerprint
+from app.distill.evaluate import summarise
+from app.distill.release import publish_copy
+from app.distill.split import TEST
+from app.settings import Settings
+from app.students import Engine, ModelStoreError, load_engine
+from app.students.store import ModelStore, read, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All results by stage; `chosen` is the best round, `released` the student's folder where it was released."""
+
+    plan: Plan
+    stages: dict[str, Result]
+    seconds: dict[str, float]
+    chosen: int
+    rows: list[Example] = field(repr=False)
+
+    @property
+    def go(self) -> bool:
+        return bool(self.stages["compare"]["go"])
+
+    @property
+    def released(self) -> bool:
+        return bool(self.stages["release"]["released"])
+
+
+def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str = "") -> Outcome:
+    """Do what is not done yet; `again` names a stage from which on all is done anew.
+
+    Raises DatasetError, LogError, ModelStoreError, EngineError.
+    """
+    read_behaviours(plan.behaviours)
+    current = ModelStore(settings.model_store).find(plan.against)
+    _require_free(plan, again)
+    if again:
+        Stages(plan.folder, show.say).forget(plan.stages[plan.stages.index(again) :])
+    return _Run(plan, settings, train, show, current.manifest.files).through()
+
+
+def _require_free(plan: Plan, again: str) -> None:
+    """Raises ModelStoreError where the name has been given to another student, or would be: told hours before."""
+    target = plan.store / "students" / plan.name / str(plan.version)
+    ours = (plan.folder / "release").exists() and again in ("", "current", "compare", "release")
+    if target.exists() and not ours:
+        raise ModelStoreError(f"{plan.model} exists in {plan.store}; choose another --version")
+
+
+class _Run:
+    """One go at a run. Every method that is a stage's work gives its result."""
+
+    def __init__(self, plan: Plan, settings: Settings, train: Train, show: Show, current: Mapping[str, str]) -> None:
+        self.plan, self.settings, self.show = plan, settings, show
+        self._train, self._current = train, dict(current)
+        self.stages = Stages(plan.folder, show.say)
+        self.results: dict[str, Result] = {}
+
+    def through(self) -> Outcome:
+        plan = self.plan
+        self._prepare()
+        for number in range(plan.rounds + 1):
+            self._round(number)
+        overalls = [
+            self.results[f"evaluate-{n}"]["validation"]["scores"]["All"]["overall"] for n in range(plan.rounds + 1)
+        ]
+        chosen = overalls.index(max(overalls))
+        self._compare(chosen)
+        self._release(chosen)
+        return Outcome(
+            plan, self.results, {name: self.stages.seconds(name) for name in self.results}, chosen, self.rows
+        )
+
+    @property
+    def dataset(self) -> Path:
+        """Every row of the run, those for test among them."""
+        return self.plan.folder / "split" / material.DATASET
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """What the first round trains on, and the validation part of all rounds."""
+        return read_corpus(self.dataset, self.plan.validation, self.plan.seed)
+
+    @cached_property
+    def rows(self) -> list[Example]:
+        """For test."""
+        return read_split(self.dataset, TEST)
+
+    @cached_property
+    def sampled(self) -> list[Example]:
+        """The training rows in which every round's mistakes are looked for."""
+        return sample(self.corpus.train, self.plan.sample, self.plan.seed)
+
+    def _do(
+        self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Result], *, dear: bool = False
+    ) -> Result:
+        self.results[name] = self.stages.do(name, inputs, work, dear=dear)
+        return self.results[name]
+
+    def _prepare(self) -> None:
+        plan = self.plan
+        source = Path(plan.source)
+        if is_log(plan.source):
+            self._do("collect", material.rule_of(plan), lambda folder: material.collected(plan, folder, self.show))
+            source = plan.folder / "collect" / material.DATASET
+        inputs = {
+            "dataset": _hash(source),
+            "--also": [_hash(file) for file in plan.also],
+            "--subset": plan.subset,
+            "--test": plan.test,
+            "--seed": plan.seed,
+        }
+        self._do("split", inputs, lambda folder: material.split(plan, source, folder))
+
+    def _round(self, number: int) -> None:
+        plan = self.plan
+        additions = plan.folder / "split" / material.ADDITIONS
+        if number:
+            additions = self._augment(number)
+        rows = Material(self.dataset, additions if additions.stat().st_size else None)
+        inputs = {
+            "dataset": _hash(self.dataset),
+            "additions": _hash(additions),
+            "recipe": plan.recipe,
+            "--validation": plan.validation,
+            "name": plan.model,
+        }
+        trained = self._do(f"train-{number}", inputs, lambda folder: self._trained(rows, folder), dear=True)
+        inputs = {
+            "student": fingerprint(trained["files"]),
+            "dataset": _hash(self.dataset),
+            "behaviours": _hash(plan.behaviours),
+            "--sample": plan.sample,
+        }
+        self._do(f"evaluate-{number}", inputs, lambda folder: self._evaluated(number, folder))
+
+    def _trained(self, rows: Material, folder: Path) -> Result:
+        store = folder / "store"
+        shutil.rmtree(store, ignore_errors=True)  # of a run that was killed after its training
+        stored = read(self._train(rows, folder / "training", store, self.show))
+        manifest = stored.manifest
+        return {
+            "files": manifest.files,
+            "bytes": stored.size,
+            "licence": manifest.licence,
+            "base_model": manifest.base_model,
+            "training": manifest.training,
+        }
+
+    def _evaluated(self, number: int, folder: Path) -> Result:
+        parts = {"validation": self.corpus.validation, "sample": self.sampled, "test": self.rows}
+        judged = judge(self._student(number), parts, self.plan.behaviours, self.show)
+        if not number:
+            given = answers(judged["sample"])
+            judged["least"] = dict(freeze(summarise("", "", self.sampled, given), folder / "thresholds.json"))
+        return judged
+
+    @property
+    def _least(self) -> Thresholds:
+        """Frozen before any augmentation."""
+        return dict(self.results["evaluate-0"]["least"])
+
+    def _augment(self, number: int) -> Path:
+        """The file of all additions of the round."""
+        plan = self.plan
+        before = plan.folder / (f"augment-{number - 1}" if number > 1 else "split") / material.ADDITIONS
+        found = self.results[f"evaluate-{number - 1}"]
+        inputs = {
+            "additions": _hash(before),
+            "student": fingerprint(found["sample"]["grades"]),
+            "--replay": [_hash(file) for file in plan.replay],
+        }
+        mistaken = [
+            row.intent
+            for row, bad in zip(self.sampled, wrong(self.sampled, found["sample"], self._least), strict=True)
+            if bad
+        ]
+
+        def work(folder: Path) -> Result:
+            similar = similar_to(
+                mistaken,
+                plan.replay,
+                self.settings,
+                folder / "similar.jsonl",
+                lambda total: self.show.bar("asking for similar requests", total),
+            )
+            made = material.added(self.dataset, before, self.corpus, mistaken, similar, folder)
+            self.show.say(
+                f"  {made['mistakes']:,} mistakes in {len(self.sampled):,} rows, {made['added']:,} rows added"
+            )
+            return made
+
+        self._do(f"augment-{number}", inputs, work)
+        return plan.folder / f"augment-{number}" / material.ADDITIONS
+
+    def _compare(self, chosen: int) -> None:
+        inputs = {
+            "--against": self._current,
+            "dataset": _hash(self.dataset),
+            "behaviours": _hash(self.plan.behaviours),
+        }
+        current = self._do("current", inputs, lambda folder: self._judged_current())
+        new = self.results[f"evaluate-{chosen}"]
+        compared: dict[str, Any] = {
+            "round": chosen,
+            "student": fingerprint(new),
+            "current": fingerprint(current),
+            "limits": self.plan.limits.plain(),
+        }
+        self._do("compare", compared, lambda folder: self._compared(chosen, new, current))
+
+    def _judged_current(self) -> Result:
+        return judge(self._current_student(), {"test": self.rows}, self.plan.behaviours, self.show)
+
+    def _compared(self, chosen: int, new: Result, current: Result) -> Result:
+        intents = [row.intent for row in self.rows]
+        told = self.show.bar("asking both in turn", 3 * min(50, len(intents)))
+        latencies = side_by_side([self._student(chosen), self._current_student()], intents, told)
+        differences = verdict.differences(self.rows, current["test"], new["test"])
+        found = verdict.criteria(new, current, differences["All"], latencies, self.plan.limits)
+        first = self.results["evaluate-0"]
+        return {
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "go": all(criterion.met for criterion in found),
+            "criteria": [criterion.plain() for criterion in found],
+            "differences": plain_differences(differences),
+            "intervals": {
+                "current": verdict.intervals(self.rows, current["test"]),
+                "rounds": [
+                    verdict.intervals(self.rows, self.results[f"evaluate-{n}"]["test"])
+                    for n in range(self.plan.rounds + 1)
+                ],
+            },
+            "against_current": verdict.turned(self.rows, current["test"], new["test"], self._least),
+            "in_training": verdict.turned(self.sampled, first["sample"], new["sample"], self._least),
+            "latency": {"new": asdict(latencies[0]), "current": asdict(latencies[1])},
+        }
+
+    def _release(self, chosen: int) -> None:
+        plan = self.plan
+        student = self._folder(chosen)
+        inputs = {
+            "student": fingerprint(self.results[f"train-{chosen}"]["files"]),
+            "go": self.results["compare"]["go"],
+            "--release-anyway": plan.anyway,
+            "store": str(plan.store),
+        }
+
+        def work(folder: Path) -> Result:
+            if not (self.results["compare"]["go"] or plan.anyway):
+                return {"released": False}
+            publish_copy(student, plan.store)
+            return {"released": True}
+
+        self._do("release", inputs, work)
+
+    def _folder(self, number: int) -> Path:
+        """Where the student of a round lies."""
+        store = self.plan.folder / f"train-{number}" / "store"
+        return store / "students" / self.plan.name / str(self.plan.version)
+
+    def _student(self, number: int) -> Engine:
+        store = self.plan.folder / f"train-{number}" / "store"
+        return load_engine(self.settings.model_copy(update={"model": self.plan.model, "model_store": store}))
+
+    def _current_student(self) -> Engine:
+        return load_engine(self.settings.model_copy(update={"model": self.plan.against}))
+
+
+def _hash(file: Path) -> str:
+    """Raises DatasetError."""
+    try:
+        return sha256(file)
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read: {error.strerror}") from None
