@@ -47,12 +47,15 @@ def canary(
 
     Exit code: 0 promote, 10 wait, 20 roll back, 1 no answer, 2 wrong usage.
 
-    Looked at are errors (5xx), latency (p95), fallbacks, and whether a pod is without its student: by the queries and
-    limits of the chart's alerts and of its Argo analysis, with an interval around each difference. Worse is what lies
-    above its limit with the whole interval, good what lies below it; anything else waits.
+    Looked at are errors (5xx), latency (p95), fallbacks, and whether a pod is
+    without its student: by the queries and limits of the chart's alerts and of
+    its Argo analysis, with an interval around each difference. Worse is what
+    lies above its limit with the whole interval, good what lies below it;
+    anything else waits.
 
-    The intervals are so wide that over --looks looks a canary within the limits is rolled back, and one beyond a limit
-    promoted, with a probability of at most 1 - --confidence each. Looks beyond --looks are not covered.
+    The intervals are so wide that over --looks looks a canary within the limits
+    is rolled back, and one beyond a limit promoted, with a probability of at
+    most 1 - --confidence each. Looks beyond --looks are not covered.
 
     A key, if Prometheus asks for one: RECOLOR_PROMETHEUS_KEY.
     """
