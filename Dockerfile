@@ -15,8 +15,10 @@ ENV PATH=/opt/recolor/bin:$PATH
 COPY docker/constraints.txt docker/
 RUN pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' docker/constraints.txt)"
 COPY pyproject.toml README.md LICENSE NOTICE ./
+# Parts of the package are links to these.
+COPY helm/files/canary.yaml helm/files/rules.yaml helm/files/
 COPY app app
-RUN pip install --constraint docker/constraints.txt --only-binary :all: '.[postgres]'
+RUN pip install --constraint docker/constraints.txt --only-binary :all: '.[postgres,traces]'
 
 FROM python:3.11.13-slim-bookworm
 ARG REVISION=unknown

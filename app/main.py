@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 import structlog
 from fastapi import FastAPI
 
+from app import __version__
 from app.api import create_app
 from app.api.lifecycle import Started
 from app.api.server import server as make_server
 from app.events import NO_EVENTS, Events
 from app.serving import BatchedStudent, MemoryCache, Recolorer, RedisCache
-from app.settings import Settings
+from app.serving.variant import rivals_in
+from app.settings import Settings, http_address
 from app.students import Engine, ModelStoreError, Student, load_engine
 from app.teacher import Teacher
-from app.telemetry import logs
+from app.telemetry import logs, traces
 
 if TYPE_CHECKING:
     from app.serving.redis_link import RedisLink
@@ -38,9 +40,10 @@ def build_recolorer(
 ) -> Recolorer:
     """Everything that answers a request. Raises ValueError for a setting that cannot be read."""
     student = build_student(settings, load)
+    rivals = {model: build_student(settings.model_copy(update={"model": model}), load) for model in rivals_in(settings)}
     memory = MemoryCache(settings.cache_entries)
     cache = RedisCache(memory, redis, settings.redis_keep_seconds) if redis else memory
-    return Recolorer(student, Teacher(settings), cache, settings, events)
+    return Recolorer(student, Teacher(settings), cache, settings, events, rivals)
 
 
 def build_student(settings: Settings, load: Load = load_engine) -> Student:
@@ -100,17 +103,29 @@ def _run(settings: Settings, load: Load) -> None:
             server.should_exit = True
 
     try:
+        _trace(settings)
         app = build(settings, started, load)
     except ValueError as error:
         raise StartError(str(error)) from None
     listener = _listen(settings.host, settings.port)
     server = make_server(app, settings)
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        traces.shutdown()
     for failure in failures:
         if isinstance(failure, ModelStoreError):
             raise StartError(str(failure))
         log.error("start failed", exc_info=failure)
         raise StartError(f"the student {settings.model} cannot be started: {failure}")
+
+
+def _trace(settings: Settings) -> None:
+    """Raises ValueError."""
+    if settings.traces_endpoint:
+        endpoint = http_address(settings.traces_endpoint, "RECOLOR_TRACES_ENDPOINT")
+        resource = {"service.name": "recolor", "service.version": __version__}
+        traces.configure(endpoint, settings.traces_sample, resource)
 
 
 def _require_key_or_loopback(settings: Settings) -> None:

@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Intents are written to the log at debug only."
     )
+    traces_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector (OTLP over HTTP), e.g. `http://collector:4318`; empty: no traces."
+    )
+    traces_sample: Fraction = Field(
+        1.0, description="The part of the requests that is traced; a caller's `traceparent` decides for its own."
+    )
 
     model: str = Field("recolor-mini@1", description="The student that answers, name@version, from the model store.")
     model_store: Path = Field(CHECKOUT / "model_store", description="Folder of the model store.")
@@ -43,6 +49,15 @@ class Settings(BaseSettings):
     )
     threads: int = Field(
         0, ge=0, description="CPU threads for a batch of requests; 0: all cores. A lone request takes one."
+    )
+
+    experiment: str | None = Field(
+        None, description="Name of the experiment that runs; with the project it decides on the variant."
+    )
+    variants: str | None = Field(
+        None,
+        description="Its variants beside `control`, which is the student above and has the other projects: "
+        "`name:percent=model`, separated by commas, e.g. `bolder:10=recolor-mini@2,teacher:5=teacher`.",
     )
 
     vllm_quantization: Literal["awq", "gptq", "fp8", "bitsandbytes"] | None = Field(
@@ -101,6 +116,12 @@ class Settings(BaseSettings):
     teacher_typical_seconds: Seconds = Field(3.5, description="A try is begun only if this much time is left.")
     teacher_breaker_failures: Count = Field(5, description="Failures in a row after which calls stop.")
     teacher_breaker_seconds: Seconds = Field(30.0, description="Time for which they stop.")
+    teacher_fresh_share: Fraction = Field(
+        0.0, description="Part of the requests outside of experiments that the teacher answers, past cache and student."
+    )
+    teacher_fresh_dollars: float = Field(
+        1.0, ge=0, description="What these may cost a day (UTC), in US dollars; each process counts for itself."
+    )
     teacher_prompt_dollars: float = Field(0.50, ge=0, description="Price of a million prompt tokens.")
     teacher_completion_dollars: float = Field(1.50, ge=0, description="Price of a million completion tokens.")
 
@@ -120,6 +141,9 @@ class Settings(BaseSettings):
     )
     events_user_key: SecretStr | None = Field(
         None, description="Secret under which users are hashed in events; empty: no user is stored."
+    )
+    prometheus_key: SecretStr | None = Field(
+        None, description="Bearer key that `recolor canary` shows Prometheus; empty: it asks for none."
     )
     judge_api_key: SecretStr | None = Field(
         None, description="Key of the vision-language judge of `recolor reality-check --judge`."

@@ -14,9 +14,11 @@ ENV PATH=/opt/recolor/bin:$PATH
 # The largest part, and the one that changes least. vLLM pins what it was built with, PyTorch and CUDA among it.
 RUN pip install --only-binary :all: "vllm==$VLLM"
 COPY pyproject.toml README.md LICENSE NOTICE ./
+# Parts of the package are links to these.
+COPY helm/files/canary.yaml helm/files/rules.yaml helm/files/
 COPY app app
 # hadolint ignore=DL3013
-RUN pip install --only-binary :all: '.[vllm,postgres]' "vllm==$VLLM"
+RUN pip install --only-binary :all: '.[vllm,postgres,traces]' "vllm==$VLLM"
 
 FROM python:3.11.13-slim-bookworm
 ARG REVISION=unknown

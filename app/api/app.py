@@ -61,6 +61,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # The framework's own telemetry would hold addresses, queries and the messages of exceptions.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         exception_handlers={HTTPException: _as_ours, RequestValidationError: _as_ours},
     )
     api.include_router(recolor.routes(recolorer, lifecycle, settings))

@@ -23,6 +23,7 @@ async def answered(recolorer: Recolorer, wanted: RecolorRequest, exchange: Excha
     except Overloaded as error:
         raise TooManyRequests("Too many requests are waiting; try again soon.", error.retry_after) from error
     except Unavailable as error:
+        exchange.model, exchange.variant = error.model, error.variant
         exchange.facts |= {"sources": {}, "failed": error.failed, "cached": False}
         raise NotAvailable(f"No tool could be decided now ({_reasons(error.failed)}).", error.retry_after) from error
     exchange.model, exchange.variant = recoloring.model, recoloring.variant

@@ -96,11 +96,12 @@ class NotAvailable(ApiError):
         super().__init__(message, {"Retry-After": str(retry_after)})
 
 
-def error_body(code: str, message: str, request_id: str) -> bytes:
-    """The one shape of an error."""
-    return to_json({"error": {"code": code, "message": message, "request_id": request_id}})
+def error_body(code: str, message: str, request_id: str, trace_id: str = "") -> bytes:
+    """The one shape of an error; a request that is not traced has no `trace_id`."""
+    trace = {"trace_id": trace_id} if trace_id else {}
+    return to_json({"error": {"code": code, "message": message, "request_id": request_id, **trace}})
 
 
-def error_response(error: ApiError, request_id: str) -> Response:
-    body = error_body(error.code, error.message, request_id)
+def error_response(error: ApiError, request_id: str, trace_id: str) -> Response:
+    body = error_body(error.code, error.message, request_id, trace_id)
     return Response(body, error.status, error.headers, "application/json")

@@ -9,7 +9,8 @@ from typing import Any
 
 from starlette.types import Scope
 
-from app.telemetry.metrics import STAGE_DURATION
+from app.telemetry.stages import stage_took
+from app.telemetry.traces import NO_SPAN, Span
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = "recolor.exchange"
@@ -22,11 +23,12 @@ class Exchange:
     Attributes:
         request_id: the caller's, where it is sane, or a new one.
         route: the route's path, or ``other``.
-        model: the student, ``name@version``.
-        variant: the experiment's variant that answered; empty where none did.
+        model: who answers first, or the student of the service where nobody was asked.
+        variant: the experiment's variant that was asked; empty where none was.
         status: of the response; 0 until it starts.
         timings_ms: stages for the Server-Timing header.
         facts: more for the log line; never the intent.
+        span: of the request, where it is traced.
     """
 
     request_id: str
@@ -36,6 +38,7 @@ class Exchange:
     status: int = 0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    span: Span = NO_SPAN
     started: float = field(default_factory=perf_counter)
 
     @property
@@ -44,9 +47,9 @@ class Exchange:
         return perf_counter() - self.started
 
     def add_stage(self, stage: str, seconds: float) -> None:
-        """A stage that the route itself went through."""
+        """A stage that the route itself went through, and that has just ended."""
         self.timings_ms = {**self.timings_ms, stage: seconds * 1000}
-        STAGE_DURATION.labels(stage, self.model).observe(seconds)
+        stage_took(stage, self.model, seconds)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The response headers that every answer has, errors included."""

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import ApiError, Internal, error_response
 from app.api.exchange import Exchange
+from app.api.tracing import traced
 from app.telemetry.logs import log_failure
 from app.telemetry.metrics import REQUEST_DURATION
 
@@ -36,10 +37,11 @@ class Observe:
                 message["headers"] = [*message.get("headers", ()), *exchange.headers()]
             await send(message)
 
-        try:
-            await self._answer(exchange, scope, receive, send_observed)
-        finally:
-            _record(exchange, scope["method"])
+        with traced(exchange, scope):
+            try:
+                await self._answer(exchange, scope, receive, send_observed)
+            finally:
+                _record(exchange, scope["method"])
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -48,11 +50,12 @@ class Observe:
             exchange.status = CLIENT_CLOSED_REQUEST
         except ApiError as error:
             exchange.facts["error"] = error.code
-            await error_response(error, exchange.request_id)(scope, receive, send)
+            await error_response(error, exchange.request_id, exchange.span.trace_id)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the last line of defence: no caller ever sees internals
             log_failure(log, "unexpected error", error, request_id=exchange.request_id)
+            exchange.span.fail(type(error).__name__, error)
             if not exchange.status:
-                await error_response(Internal(), exchange.request_id)(scope, receive, send)
+                await error_response(Internal(), exchange.request_id, exchange.span.trace_id)(scope, receive, send)
 
 
 def _record(exchange: Exchange, method: str) -> None:

@@ -27,8 +27,9 @@ DESCRIPTION = """\
 A look in the user's own words ("golden hour", "the matrix", "less harsh, a bit colder") becomes the settings of three
 editing tools that give footage that look.
 
-Every error has one shape, `{"error": {"code", "message", "request_id"}}`. Every answer has the headers `X-Request-ID`
-(yours, if you sent one of at most 64 letters, digits, `.`, `_` or `-`) and `Server-Timing`.
+Every error has one shape, `{"error": {"code", "message", "request_id"}}`, with `trace_id` where the service traces.
+Every answer has the headers `X-Request-ID` (yours, if you sent one of at most 64 letters, digits, `.`, `_` or `-`) and
+`Server-Timing`.
 """
 
 _MEANING: dict[type[ApiError], str] = {

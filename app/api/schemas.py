@@ -153,7 +153,10 @@ class RecolorAnswer(Grade):
         "`engine_error`, `teacher_error`, or `low_confidence` (no model at hand can read the text)."
     )
     cached: bool = Field(description="Whether the whole answer was known already.")
-    model: str = Field(description="The student, `name@version`.")
+    model: str = Field(
+        description="Who answers first: a student, `name@version`; or, in a variant of an experiment and for an answer "
+        "that is sampled from it, the teacher."
+    )
     variant: str = Field(description="The experiment's variant that answered.")
     timings_ms: dict[str, float] = Field(description="Milliseconds: `total`, and the stages that there were.")
 
@@ -186,6 +189,7 @@ class Problem(BaseModel):
     code: str = Field(description="What went wrong, for programs.")
     message: str = Field(description="What went wrong, for people; names the field where there is one.")
     request_id: str
+    trace_id: str | None = Field(None, description="Of the request's trace; absent where the service does not trace.")
 
 
 class ErrorAnswer(BaseModel):
@@ -203,7 +207,7 @@ class ModelAnswer(BaseModel):
 
 
 class ModelsAnswer(BaseModel):
-    """Who answers here: the student, and the teacher if there is one."""
+    """Who answers here: the student, those of an experiment's other variants, and the teacher if there is one."""
 
     models: list[ModelAnswer]
 

@@ -6,6 +6,7 @@ import typer
 
 from app import __version__
 from app.cli.augmenting import augment
+from app.cli.canary import canary
 from app.cli.collecting import collect
 from app.cli.comparing import compare, split
 from app.cli.console import settings_of
@@ -38,7 +39,8 @@ def serve(
     serve_forever(settings_of() if port is None else settings_of(port=port))
 
 
-for command in (grade, apply, export, lut, simulate, collect, split, train, evaluate, compare, augment, reality_check):
+LOOP = (simulate, collect, split, train, evaluate, compare, augment, reality_check)
+for command in (grade, apply, export, lut, *LOOP, canary):
     cli.command()(command)
 cli.add_typer(models, name="models")
 cli.add_typer(events, name="events")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from app.canary import CanaryError
 from app.events import EventStoreError
 from app.main import StartError
 from app.serving import Unavailable
@@ -56,6 +57,7 @@ def errors() -> Iterator[None]:
         ExperimentError,
         LogError,
         RealityError,
+        CanaryError,
         EngineError,
         EventStoreError,
         StartError,

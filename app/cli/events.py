@@ -134,9 +134,10 @@ def _table(found: "Overview") -> Table:
             f"tools by {source}",
             f"{counts.served} served, {counts.exported} exported, {counts.discarded} discarded",
         )
-    for variant, started in found.started.items():
-        exported = found.exported.get(variant, 0)
-        view.add_row(f"projects, {variant}", f"{started} started, {exported} exported ({exported / started:.1%})")
+    for one in found.projects:
+        name = f"projects, {one.experiment} {one.variant}" if one.experiment else f"projects, {one.variant}"
+        rate = one.exported / one.started
+        view.add_row(name, f"{one.started} started, {one.exported} exported ({rate:.1%})")
     view.add_row("requests with feedback, never served", str(found.unmet))
     view.add_row("request ids used for several intents", str(found.shared))
     return view

@@ -1,6 +1,6 @@
 """`recolor experiment`: what became of the projects under each variant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from app.cli.comparing import check_chart
-from app.cli.console import errors, out, write
+from app.cli.console import errors, out, settings_of, write
 from app.cli.events import database
+from app.main import StartError
 
 if TYPE_CHECKING:
     from app.distill.experiment.analysis import Report
@@ -33,11 +34,18 @@ def report(
             show_default="what the event store counts",
         ),
     ] = None,
+    name: Annotated[
+        str, typer.Option("--experiment", help="The experiment in the event store.", show_default="the last begun")
+    ] = "",
     control: Annotated[
         str, typer.Option(help="The variant to compare with.", show_default="control, or the first")
     ] = "",
     weights: Annotated[
-        str, typer.Option(help="Intended split, e.g. control=9,canary=1.", show_default="equal parts")
+        str,
+        typer.Option(
+            help="Intended split, e.g. control=9,canary=1.",
+            show_default="that of RECOLOR_VARIANTS if it is this experiment's, else equal parts",
+        ),
     ] = "",
     lift: Annotated[float, typer.Option(help="The relative lift that the sample size is for.")] = 0.02,
     power: Annotated[float, typer.Option(min=0.5, max=0.99, help="How surely such a lift is to be found.")] = 0.8,
@@ -57,6 +65,7 @@ def report(
 
     The p-value is for who looks once, when the planned sample is there. Who looks every day goes by `verdict` and the
     interval beside it, which hold at every look. A split that is off (a chi-square test) makes all of it worthless.
+    From the event store, a project counts for the variant that served it first, as in the service's metrics.
 
     recolor experiment report control=3120/10000 canary=3290/10050 --lift 0.03
     """
@@ -67,6 +76,8 @@ def report(
 
         if published != (completion is not None) or (published and variants):
             raise ExperimentError("--published and --completion go together, without other counts")
+        if name and (variants or published):
+            raise ExperimentError("--experiment is for what the event store counts, without other counts")
         if completion is not None:
             out.print(
                 f"Published projects and ratios (other data). Completion rates were not published: {completion:g} is "
@@ -79,10 +90,15 @@ def report(
                 for experiment in PUBLISHED
             ]
         else:
-            arms = _weighted([read_arm(text) for text in variants] if variants else _stored(), weights)
+            stored, moved = ([read_arm(text) for text in variants], 0) if variants else _stored(name)
+            arms = _weighted(stored, weights)
             names = [arm.name for arm in arms]
             chosen = control or ("control" if "control" in names else names[0] if names else "")
             found = [analyse(arms, chosen, lift, power, effect)]
+            if moved:
+                found[0].notes.append(
+                    f"{moved:,} projects were served under several variants, and count for their first one"
+                )
         for one in found:
             _show(one)
         if chart is not None:
@@ -90,14 +106,38 @@ def report(
         write(as_json, [one.plain() for one in found] if published else found[0].plain())
 
 
-def _stored() -> list["Arm"]:
-    """What the event store counts."""
-    from app.distill.experiment.counts import Arm
-    from app.events.overview import overview
+def _stored(name: str) -> tuple[list["Arm"], int]:
+    """What the event store counts of an experiment, and the projects whose variant changed. Raises ExperimentError."""
+    from app.distill.experiment.counts import Arm, ExperimentError
+    from app.events.overview import projects
 
     with database() as opened:
-        counted = overview(opened)
-    return [Arm(name, counted.exported.get(name, 0), started) for name, started in counted.started.items()]
+        counted = projects(opened)
+    names = [one.experiment for one in counted]
+    if name and name not in names:
+        known = ", ".join(dict.fromkeys(filter(None, names))) or "none"
+        raise ExperimentError(f"the event store knows no experiment {name!r} (there: {known})")
+    chosen = name or (names[-1] if names else "")
+    out.print(f"Experiment: {chosen or 'none; all projects outside of experiments'}", markup=False, highlight=False)
+    arms = [one for one in counted if one.experiment == chosen]
+    parts = _parts(chosen)
+    if not {one.variant for one in arms} <= parts.keys():
+        parts = dict.fromkeys((one.variant for one in arms), 1.0)
+    counts = {one.variant: (one.exported, one.started) for one in arms}
+    return [Arm(variant, *counts.get(variant, (0, 0)), weight) for variant, weight in parts.items()], sum(
+        one.moved for one in arms
+    )
+
+
+def _parts(name: str) -> Mapping[str, float]:
+    """The split in the settings, if they are of this experiment."""
+    from app.serving.variant import read_experiment
+
+    try:
+        experiment = read_experiment(settings_of())
+    except ValueError as error:
+        raise StartError(str(error)) from None
+    return experiment.percents if experiment and experiment.name == name else {}
 
 
 def _weighted(arms: Sequence["Arm"], weights: str) -> list["Arm"]:

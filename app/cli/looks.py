@@ -19,6 +19,10 @@ BAR = 20
 """Characters from one end of a parameter's range to the other."""
 
 
+NO_TRAFFIC: dict[str, Any] = {"experiment": None, "variants": None, "teacher_fresh_share": 0.0}
+"""Settings: nothing here takes part in an experiment, and nobody learns from fresh answers."""
+
+
 def grade(
     intents: Annotated[list[str], typer.Argument(help='One or more looks, e.g. "golden hour" "less harsh".')],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a look instead of a table.")] = False,
@@ -37,7 +41,7 @@ def graded(intents: list[str], model: str) -> list[Recoloring]:
     if not all(map(fold, intents)):
         raise typer.BadParameter("a look has at least one visible character", param_hint="INTENTS")
     with errors(), err.status("loading the student"):
-        return asyncio.run(_recolor(settings_of(**({"model": model} if model else {})), intents))
+        return asyncio.run(_recolor(settings_of(**NO_TRAFFIC, **({"model": model} if model else {})), intents))
 
 
 def grade_of(look: str, model: str) -> Grade:

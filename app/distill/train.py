@@ -209,14 +209,17 @@ class Trainer:
         self, logits: Tensor, readings: Sequence[Reading], rows: Sequence[Example], thresholds: SlotThresholds
     ) -> Scores:
         """Score answers; what cannot be read counts as no tool used."""
+        return score(self.grades(logits, readings, thresholds), [row.grade for row in rows])
+
+    def grades(self, logits: Tensor, readings: Sequence[Reading], thresholds: SlotThresholds) -> list[Grade]:
+        """The answers; of what cannot be read, that no tool is used."""
         tokens = self.answers.convert_ids_to_tokens(range(len(self.answers)))
         decoder = SlotDecoder(self.table, tokens, thresholds)
         answers = decoder.constrained(logits, [reading.text for reading in readings])
-        given = [
+        return [
             Grade.of({tool: CODEC.decode(tool, text) for tool, text in answer.items()}) if reading.is_known else Grade()
             for answer, reading in zip(answers, readings, strict=True)
         ]
-        return score(given, [row.grade for row in rows])
 
     def _best(self) -> EncoderDecoderModel:
         self.averaged.load_state_dict(load_file(self.run.checkpoint(self.run.best() - 1)), strict=False)

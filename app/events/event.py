@@ -31,7 +31,10 @@ class ServedTool:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """One answer. `intent` is folded; tools that failed were not served and are absent."""
+    """One answer. `intent` is folded; tools that failed were not served and are absent.
+
+    `experiment` names the one that its project takes part in; empty where in none.
+    """
 
     request_id: str
     intent: str
@@ -39,6 +42,7 @@ class Serve:
     variant: str
     project_id: str | None = None
     user_id: str | None = None
+    experiment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

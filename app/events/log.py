@@ -27,8 +27,9 @@ from app.events.store import EventStore
 from app.events.user import UserHash
 from app.settings import Settings
 from app.telemetry.logs import log_failure
-from app.telemetry.metrics import EVENTS_SPOOLED, PROJECTS_EXPORTED, PROJECTS_STARTED, REJECTED, STAGE_DURATION
+from app.telemetry.metrics import EVENTS_SPOOLED, PROJECTS_EXPORTED, PROJECTS_STARTED, REJECTED
 from app.telemetry.outage import Outage
+from app.telemetry.stages import stage
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,7 @@ class EventLog:
 
     def __init__(self, store: EventStore, spool: Spool, settings: Settings) -> None:
         self._store, self._spool = store, spool
-        self._model = settings.model
+        self._model, self._experiment = settings.model, settings.experiment or ""
         self._most, self._flush_seconds = settings.events_queue, settings.events_flush_seconds
         self._user_hash = UserHash(settings.events_user_key) if settings.events_user_key else None
         self._queue: deque[Entry] = deque()
@@ -190,9 +191,8 @@ class EventLog:
         """Raises EventStoreError."""
         records = [record for line in lines if (record := self._read(line)) is not None]
         self._prepare()
-        began = time.perf_counter()
-        new = self._store.write(records)
-        STAGE_DURATION.labels("events", self._model).observe(time.perf_counter() - began)
+        with stage("events", self._model, {"recolor.events": len(records)}):
+            new = self._store.write(records, self._experiment)
         for variant, count in new.started.items():
             PROJECTS_STARTED.labels(variant).inc(count)
         for variant, count in new.exported.items():

@@ -1,14 +1,14 @@
 """What the event store holds: counted, and row by row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, distinct, func, select
+from sqlalchemy import Connection, FromClause, distinct, func, select
 
 from app.events.database import Database
-from app.events.schema import EXPORTED, FEEDBACK, PROJECTS, SERVED, SERVED_WITH_FEEDBACK, STARTED
+from app.events.schema import EXPORTED, FEEDBACK, MOVED, PROJECTS, SERVED, SERVED_WITH_FEEDBACK, STARTED
 
 ROWS_AT_ONCE = 5000
 
@@ -23,6 +23,20 @@ class SourceCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectCounts:
+    """Projects that began under a variant, those of them that were exported, and those served under another, too.
+
+    `experiment` is empty for projects outside of any.
+    """
+
+    experiment: str
+    variant: str
+    started: int
+    exported: int
+    moved: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """Counts of a store.
 
@@ -33,7 +47,7 @@ class Overview:
         unmet: requests with feedback whose serve is not known, or not yet.
         shared: request ids that several different intents have in common: a caller reuses its X-Request-ID, and what
             is said of one counts for all of them.
-        started, exported: projects by variant.
+        projects: by experiment and variant, in the order in which experiments began.
         first, last: when tools were served; None where none were.
     """
 
@@ -42,8 +56,7 @@ class Overview:
     sources: Mapping[str, SourceCounts]
     unmet: int
     shared: int
-    started: Mapping[str, int]
-    exported: Mapping[str, int]
+    projects: Sequence[ProjectCounts]
     first: datetime | None
     last: datetime | None
 
@@ -76,8 +89,7 @@ def overview(database: Database) -> Overview:
             sources={source: SourceCounts(*counts) for source, *counts in sources},
             unmet=connection.scalar(unmet) or 0,
             shared=connection.scalar(select(func.count()).select_from(several)) or 0,
-            started=_projects(connection, STARTED),
-            exported=_projects(connection, EXPORTED),
+            projects=_projects(connection),
             first=first,
             last=last,
         )
@@ -91,11 +103,31 @@ def rows(database: Database) -> Iterator[dict[str, Any]]:
             yield row._asdict()
 
 
-def _projects(connection: Connection, milestone: str) -> dict[str, int]:
+def projects(database: Database) -> list[ProjectCounts]:
+    """By experiment and variant, in the order in which experiments began. Raises EventStoreError."""
+    with database.transaction(reading=True) as connection:
+        return _projects(connection)
+
+
+def _projects(connection: Connection) -> list[ProjectCounts]:
+    started, exported, moved = (PROJECTS.alias(name) for name in (STARTED, EXPORTED, MOVED))
+    joined: FromClause = started
+    for later, milestone in ((exported, EXPORTED), (moved, MOVED)):
+        same = (later.c.project_id == started.c.project_id) & (later.c.experiment == started.c.experiment)
+        joined = joined.outerjoin(later, same & (later.c.milestone == milestone))
     counted = (
-        select(PROJECTS.c.variant, func.count().label("projects"))
-        .where(PROJECTS.c.milestone == milestone)
-        .group_by(PROJECTS.c.variant)
-        .order_by(PROJECTS.c.variant)
+        select(
+            *(started.c.experiment, started.c.variant),
+            *(func.count(), func.count(exported.c.project_id), func.count(moved.c.project_id)),
+            func.min(started.c.time),
+        )
+        .select_from(joined)
+        .where(started.c.milestone == STARTED)
+        .group_by(started.c.experiment, started.c.variant)
+        .order_by(started.c.experiment, started.c.variant)
     )
-    return {row.variant: row.projects for row in connection.execute(counted)}
+    found = [(ProjectCounts(*counts), began) for *counts, began in connection.execute(counted)]
+    begins: dict[str, datetime] = {}
+    for one, began in found:
+        begins[one.experiment] = min(began, begins.get(one.experiment, began))
+    return sorted((one for one, _ in found), key=lambda one: begins[one.experiment])

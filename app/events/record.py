@@ -50,6 +50,7 @@ class ServeRecord(_Record):
     event_id: str
     intent: str
     variant: str
+    experiment: str = ""
     tools: list[ToolRecord]
 
 
@@ -74,6 +75,7 @@ def line_of(entry: Entry) -> bytes:
                 "event_id": f"{int(entry.time * 1e6):014x}{secrets.token_hex(9)}",
                 "intent": _clean(serve.intent),
                 "variant": serve.variant,
+                "experiment": serve.experiment,
                 "tools": [_tool(tool) for tool in serve.tools],
             }
         case Feedback() as feedback:

@@ -2,7 +2,9 @@
 
 `served`    one row a served tool.
 `feedback`  one row a tool that feedback was about, whether its serve is known or not; the same said twice is one row.
-`projects`  when a project was first served and first exported under a variant; what metrics count.
+`projects`  when a project was first served and first exported in an experiment (of no name while none runs), and first
+            served under another variant. Its variant is the one that served it first: there its export counts, whoever
+            answers later. This is what metrics count.
 `forgotten` users whose events up to a moment were deleted, lest a late delivery brings them back.
 `served_with_feedback` (a view) every served tool with `exported` and `discarded`, 0 or 1:
 
@@ -32,8 +34,8 @@ METADATA = MetaData()
 EXPORTED, REMOVED, DISCARDED = "exported", "removed", "discarded"
 """Outcomes of a tool: kept in an export, left out of one, discarded with its request."""
 
-STARTED = "started"
-"""A project's first milestone; the second is EXPORTED."""
+STARTED, MOVED = "started", "moved"
+"""A project's first milestone, and the one when its variant changes; the third is EXPORTED."""
 
 
 class Time(TypeDecorator[datetime]):
@@ -73,6 +75,7 @@ SERVED = Table(
     Column("variant", Text, nullable=False),
     Column("project_id", Text),
     Column("user_hash", Text),
+    Column("experiment", Text),
     PrimaryKeyConstraint("event_id", "tool", name="served_pkey"),
     Index("served_request", "request_id"),
     Index("served_time", "time"),
@@ -97,10 +100,11 @@ PROJECTS = Table(
     "projects",
     METADATA,
     Column("project_id", Text, nullable=False),
+    Column("experiment", Text, nullable=False, server_default=""),
     Column("variant", Text, nullable=False),
     Column("milestone", Text, nullable=False),
     Column("time", Time, nullable=False),
-    PrimaryKeyConstraint("project_id", "variant", "milestone", name="projects_pkey"),
+    PrimaryKeyConstraint("project_id", "experiment", "milestone", name="projects_pkey"),
 )
 
 FORGOTTEN = Table(
@@ -114,7 +118,7 @@ FORGOTTEN = Table(
 SERVED_WITH_FEEDBACK = Table(
     "served_with_feedback",
     MetaData(),  # a view: not among the tables
-    *(Column(column.name, column.type) for column in SERVED.columns),
+    *(Column(column.name, column.type) for column in SERVED.columns if column.name != "experiment"),
     Column("exported", Integer),
     Column("discarded", Integer),
 )

@@ -1,12 +1,12 @@
 """The event store: a database that has every event once, however often it is delivered."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, RowMapping, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.events.database import Database
@@ -16,6 +16,7 @@ from app.events.schema import (
     EXPORTED,
     FEEDBACK,
     FORGOTTEN,
+    MOVED,
     PROJECTS,
     REMOVED,
     SERVED,
@@ -29,10 +30,13 @@ WRITE_SECONDS = 15.0
 
 Row = dict[str, Any]
 
+Project = tuple[str, str]
+"""Its id, and the experiment that it takes part in."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewProjects:
-    """How many projects reached a milestone for the first time in the whole store, by variant."""
+    """How many projects reached a milestone, as the first in the whole store, by the variant that they began with."""
 
     started: Counter[str] = field(default_factory=Counter)
     exported: Counter[str] = field(default_factory=Counter)
@@ -57,8 +61,9 @@ class EventStore:
         self._prepared = True
         return said
 
-    def write(self, records: Sequence[Record]) -> NewProjects:
-        """Keep all events, or none; those already there are left alone. Raises EventStoreError.
+    def write(self, records: Sequence[Record], experiment: str = "") -> NewProjects:
+        """Keep all events, or none; those already there are left alone. Returns what is new of the projects of an
+        experiment; the empty name is for those of none. Raises EventStoreError.
 
         Milestones of projects need an event and its counterpart, which another replica may be writing just now. They
         are looked for after the events are committed, so that of two writers at least the later one sees both.
@@ -70,8 +75,13 @@ class EventStore:
         with self.database.transaction(seconds=WRITE_SECONDS) as connection:
             exported = _exported(connection, sorted({record.request_id for record in records}))
             # What was exported has been started, although its serve may have named no project.
-            started = [*_started(records), *({**row, "milestone": STARTED} for row in exported)]
-            return NewProjects(self._reach(connection, started), self._reach(connection, exported))
+            served = [*_started(records), *exported]
+            new_started = self._reach(connection, STARTED, served)
+            first = _first_variants(connection, served)
+            new_exported = self._reach(connection, EXPORTED, exported, first)
+            moved = [row for row in served if row["variant"] != first.get(_project(row), row["variant"])]
+            self._reach(connection, MOVED, moved, first)
+            return NewProjects(new_started[experiment], new_exported[experiment])
 
     def close(self) -> None:
         self.database.close()
@@ -85,15 +95,24 @@ class EventStore:
                 rows = [row | {"time": sqlite_time(row["time"])} for row in rows]
             connection.exec_driver_sql(self._inserts[table], rows)
 
-    def _reach(self, connection: Connection, rows: Iterable[Row]) -> Counter[str]:
-        """How many of these milestones nobody had reached, by variant."""
-        distinct: dict[tuple[str, str], Row] = {}
-        for row in rows:
-            distinct.setdefault((row["project_id"], row["variant"]), row)
-        if not distinct:
-            return Counter()
-        insert = self._insert(PROJECTS).on_conflict_do_nothing().returning(PROJECTS.c.variant)
-        return Counter(connection.execute(insert, [distinct[key] for key in sorted(distinct)]).scalars())
+    def _reach(
+        self, connection: Connection, milestone: str, rows: Iterable[Row], first: Mapping[Project, str] | None = None
+    ) -> defaultdict[str, Counter[str]]:
+        """How many of these projects had not reached a milestone, by experiment and variant.
+
+        It is reached at the time of the earliest row, and under the project's `first` variant where there is one.
+        """
+        new: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        distinct: dict[Project, Row] = {}
+        for row in sorted(rows, key=lambda row: row["time"]):
+            variant = (first or {}).get(_project(row), row["variant"])
+            distinct.setdefault(_project(row), row | {"milestone": milestone, "variant": variant})
+        if distinct:
+            insert = self._insert(PROJECTS).on_conflict_do_nothing()
+            returned = insert.returning(PROJECTS.c.experiment, PROJECTS.c.variant)
+            for experiment, variant in connection.execute(returned, [distinct[key] for key in sorted(distinct)]):
+                new[experiment][variant] += 1
+        return new
 
 
 def _insert_sql(table: Table, is_sqlite: bool) -> str:
@@ -123,6 +142,7 @@ def _served(records: Iterable[Record]) -> list[Row]:
                 "event_id": record.event_id,
                 "intent": record.intent,
                 "variant": record.variant,
+                "experiment": record.experiment or None,
             }
             rows += [of_all | tool.model_dump() for tool in record.tools]
     return rows
@@ -156,8 +176,8 @@ def _started(records: Iterable[Record]) -> list[Row]:
     return [
         {
             "project_id": record.project_id,
+            "experiment": record.experiment,
             "variant": record.variant,
-            "milestone": STARTED,
             "time": moment(record.time),
         }
         for record in records
@@ -169,13 +189,30 @@ def _exported(connection: Connection, request_ids: Sequence[str]) -> list[Row]:
     """The projects of those of the requests that were served and exported. A serve's own project is believed first."""
     project = func.coalesce(SERVED.c.project_id, FEEDBACK.c.project_id)
     joined = SERVED.join(FEEDBACK, (SERVED.c.request_id == FEEDBACK.c.request_id) & (SERVED.c.tool == FEEDBACK.c.tool))
+    experiment = func.coalesce(SERVED.c.experiment, "")
     found = connection.execute(
-        select(project.label("project_id"), SERVED.c.variant, func.min(FEEDBACK.c.time).label("time"))
+        select(
+            project.label("project_id"),
+            experiment.label("experiment"),
+            SERVED.c.variant,
+            func.min(FEEDBACK.c.time).label("time"),
+        )
         .select_from(joined)
         .where(SERVED.c.request_id.in_(request_ids), FEEDBACK.c.outcome.in_([EXPORTED, REMOVED]), project != "")
-        .group_by(project, SERVED.c.variant)
+        .group_by(project, experiment, SERVED.c.variant)
     )
-    return [{**row._mapping, "milestone": EXPORTED} for row in found]
+    return [dict(row._mapping) for row in found]
+
+
+def _first_variants(connection: Connection, rows: Sequence[Row]) -> dict[Project, str]:
+    """The variant under which each project, started by now, was served first."""
+    names = {row["project_id"] for row in rows}
+    started = select(PROJECTS).where(PROJECTS.c.milestone == STARTED, PROJECTS.c.project_id.in_(names))
+    return {_project(row._mapping): row.variant for row in (connection.execute(started) if names else ())}
+
+
+def _project(row: Row | RowMapping) -> Project:
+    return row["project_id"], row["experiment"]
 
 
 def moment(seconds: float) -> datetime:

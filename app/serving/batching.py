@@ -17,7 +17,8 @@ from app.settings import Settings
 from app.students import Engine, EngineError, Generation, Prompt
 from app.students.life import load_anew
 from app.telemetry.logs import log_failure
-from app.telemetry.metrics import BATCH_SIZE, ENGINE_READY, GENERATED_TOKENS, STAGE_DURATION
+from app.telemetry.metrics import BATCH_SIZE, ENGINE_READY, GENERATED_TOKENS
+from app.telemetry.stages import stage_took
 
 log = structlog.get_logger(__name__)
 
@@ -75,8 +76,8 @@ class BatchedStudent:
         finally:
             self._queue.drop(call)
             self._calls.discard(call)
-        STAGE_DURATION.labels("queue", self.model).observe(generation.queued)
-        STAGE_DURATION.labels("generate", self.model).observe(generation.generating)
+        stage_took("queue", self.model, generation.queued, ago=generation.generating)
+        stage_took("generate", self.model, generation.generating)
         return generation
 
     async def close(self, seconds: float = 10.0) -> None:

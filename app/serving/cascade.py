@@ -1,28 +1,59 @@
-"""The cascade of two models: the student answers, the teacher only what the student could not."""
+"""The cascade of two models: one answers, the other only what the first could not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import perf_counter
 
 from app.grade.codecs import DecodeError
+from app.serving.cache import CacheKey, cache_key, teacher_key
 from app.serving.deadline import Deadline
 from app.serving.timings import Timings
-from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
+from app.serving.variant import CONTROL
+from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Source, Verdict
 from app.settings import Settings
 from app.students import Answer, EngineError, Prompt, Student
-from app.teacher import Teacher, TeacherError
-from app.telemetry.metrics import FALLBACKS, STAGE_DURATION
+from app.teacher import Teacher, TeacherAnswer, TeacherError
+from app.telemetry import traces
+from app.telemetry.metrics import FALLBACKS
+from app.telemetry.stages import stage
 
 Report = Callable[[str, Verdict], Awaitable[None]]
 """Takes each tool's verdict as soon as it is known."""
 
 
 class Cascade:
-    """Decides tools. A failure of one tool never costs another."""
+    """Decides tools, the student first. A failure of one tool never costs another.
 
-    def __init__(self, student: Student, teacher: Teacher, settings: Settings) -> None:
+    `variant` is the experiment's that it answers for.
+    """
+
+    def __init__(self, student: Student, teacher: Teacher, settings: Settings, variant: str = CONTROL) -> None:
+        self.variant = variant
         self._student, self._teacher = student, teacher
-        self._student_seconds = settings.student_seconds
+        self._student_seconds, self._teacher_model = settings.student_seconds, settings.teacher_model
+
+    @property
+    def model(self) -> str:
+        """Who answers first, as responses and metrics name it."""
+        return self._student.model
+
+    @property
+    def models(self) -> dict[Source, str]:
+        """Who answers, by the name of the source."""
+        return {"student": self._student.model, "teacher": self._teacher_model}
+
+    @property
+    def ready(self) -> bool:
+        """Whether one of the two can answer now."""
+        return self._student.ready or self._teacher.ready
+
+    def key(self, tool: str, intent: str) -> CacheKey:
+        """What the answer is kept under in the cache, and shared by while it is worked on."""
+        return cache_key(self._student, tool, intent)
+
+    def keeps(self, decided: Decided) -> bool:
+        """Whether an answer may be kept under its key."""
+        return True
 
     async def decide(
         self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings, report: Report
@@ -45,19 +76,18 @@ class Cascade:
         self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings
     ) -> dict[str, Verdict]:
         """All tools in one call, inside the student's share of the deadline."""
+        began = perf_counter()
         try:
             async with asyncio.timeout(deadline.share(self._student_seconds)):
                 generation = await self._student.generate([Prompt(intent, tool) for tool in tools])
-        except TimeoutError:
-            return dict.fromkeys(tools, Failed("timeout"))
-        except EngineError:
-            return dict.fromkeys(tools, Failed("engine_error"))
+        except (TimeoutError, EngineError) as error:
+            reason = "timeout" if isinstance(error, TimeoutError) else "engine_error"
+            traces.past("generate", perf_counter() - began, facts={"recolor.outcome": reason})
+            return dict.fromkeys(tools, Failed(reason))
         timings.add("queue", generation.queued)
         timings.add("generate", generation.generating)
-        began = perf_counter()
-        verdicts = {tool: self._read(tool, answer) for tool, answer in zip(tools, generation.answers, strict=True)}
-        STAGE_DURATION.labels("validate", self._student.model).observe(perf_counter() - began)
-        return verdicts
+        with stage("validate", self._student.model):
+            return {tool: self._read(tool, answer) for tool, answer in zip(tools, generation.answers, strict=True)}
 
     def _read(self, tool: str, answer: Answer) -> Verdict:
         if answer.text is None:
@@ -76,10 +106,10 @@ class Cascade:
         began = perf_counter()
 
         async def ask(tool: str) -> None:
-            verdict = await self._teach(intent, tool, deadline)
-            took = perf_counter() - began
-            timings.add("teacher", took)
-            STAGE_DURATION.labels("teacher", self._student.model).observe(took)
+            with stage("teacher", self._student.model, {"recolor.tool": tool}) as span:
+                verdict = await self._teach(intent, tool, deadline)
+                span.note({"recolor.outcome": verdict.reason if isinstance(verdict, Failed) else "ok"})
+            timings.add("teacher", perf_counter() - began)
             await report(tool, verdict)
 
         async with asyncio.TaskGroup() as group:
@@ -88,7 +118,56 @@ class Cascade:
 
     async def _teach(self, intent: str, tool: str, deadline: Deadline) -> Verdict:
         try:
-            answer = await self._teacher.answer(intent, tool, deadline.remaining())
+            answer = await self._ask(intent, tool, deadline.remaining())
         except TeacherError as error:
             return Failed(error.reason)
         return Decided(answer.settings, "teacher", answer.reasoning)
+
+    async def _ask(self, intent: str, tool: str, seconds: float) -> TeacherAnswer:
+        """Raises TeacherError."""
+        return await self._teacher.answer(intent, tool, seconds)
+
+
+class TeacherFirst(Cascade):
+    """The other way round: the student answers what the teacher could not, in the time that is its own."""
+
+    def __init__(self, student: Student, teacher: Teacher, settings: Settings, variant: str = CONTROL) -> None:
+        """Raises ValueError where there is no teacher, or no time for it."""
+        super().__init__(student, teacher, settings, variant)
+        if not teacher.enabled:
+            raise ValueError("RECOLOR_VARIANTS: the teacher needs its key, RECOLOR_TEACHER_API_KEY")
+        if settings.deadline_seconds < settings.student_seconds + settings.teacher_typical_seconds:
+            raise ValueError(
+                "RECOLOR_DEADLINE_SECONDS leaves no time for the teacher, RECOLOR_TEACHER_TYPICAL_SECONDS, and then "
+                "the student, RECOLOR_STUDENT_SECONDS"
+            )
+
+    @property
+    def model(self) -> str:
+        return self._teacher_model
+
+    def key(self, tool: str, intent: str) -> CacheKey:
+        return teacher_key(self._teacher_model, tool, intent)
+
+    def keeps(self, decided: Decided) -> bool:
+        """The student stands in for once; next time the teacher is asked again."""
+        return decided.source == "teacher"
+
+    async def decide(
+        self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings, report: Report
+    ) -> None:
+        failed: dict[str, Verdict] = {}
+
+        async def settle(tool: str, verdict: Verdict) -> None:
+            if isinstance(verdict, Decided):
+                await report(tool, verdict)
+            else:
+                failed[tool] = verdict
+
+        before = Deadline(max(0.0, deadline.remaining() - self._student_seconds))
+        await self._ask_teacher(intent, tools, before, timings, settle)
+        if not failed:
+            return
+        for tool, verdict in (await self._ask_student(intent, list(failed), deadline, timings)).items():
+            # Where both fail it is for the teacher's reason: that the student cannot read a text is not the last word.
+            await report(tool, verdict if isinstance(verdict, Decided) else failed[tool])

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
+
+from app.telemetry import traces
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -18,6 +21,7 @@ class _Flight(Generic[K, V]):
         loop = asyncio.get_running_loop()
         self.values: dict[K, asyncio.Future[V]] = {key: loop.create_future() for key in keys}
         self.waiters = 0
+        self.trace = traces.here()
         self.task: asyncio.Task[None] | None = None
 
 
@@ -41,8 +45,10 @@ class SingleFlight(Generic[K, V]):
         boarded = set(flights.values())
         for flight in boarded:
             flight.waiters += 1
+        others = [flight.trace for flight in boarded if flight.values.keys().isdisjoint(fresh)]
         try:
-            await asyncio.wait(values.values())
+            with traces.span("shared", links=others) if others else nullcontext():
+                await asyncio.wait(values.values())
         finally:
             for flight in boarded:
                 self._leave(flight)

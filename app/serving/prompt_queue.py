@@ -91,7 +91,7 @@ class PromptQueue:
 
     def _count(self, change: int) -> None:
         self._depth += change
-        QUEUE_DEPTH.set(self._depth)
+        QUEUE_DEPTH.inc(change)  # several students may have a queue
         if self._depth:
             self._filled.set()
         else:

@@ -1,5 +1,6 @@
 """Who answers here, and whether they can."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -24,10 +25,14 @@ class TeacherInfo:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Who could answer a request now."""
+    """Who could answer a request now. `rivals` are the students of an experiment's other variants.
+
+    Where one of these is dead its projects are the teacher's, or without one the control's: that is not `degraded`.
+    """
 
     student: StudentInfo
     teacher: TeacherInfo
+    rivals: Sequence[StudentInfo] = ()
 
     @property
     def ready(self) -> bool:

@@ -1,60 +1,69 @@
 """The way of one request: cache, then whatever work is already under way, then student and teacher."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from app.events import NO_EVENTS, Events, Serve, ServedTool
 from app.grade import fold
-from app.serving.cache import Cache, CacheKey, cache_key
+from app.serving.cache import Cache, CacheKey
 from app.serving.cascade import Cascade
 from app.serving.deadline import Deadline
 from app.serving.errors import Overloaded, Unavailable
 from app.serving.flight import SingleFlight
 from app.serving.readiness import Readiness, StudentInfo, TeacherInfo
 from app.serving.recoloring import Recoloring, RecolorRequest
+from app.serving.routing import Routing
 from app.serving.timings import Timings
-from app.serving.variant import CONTROL
 from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
 from app.settings import Settings
 from app.students import Student
 from app.teacher import Teacher
-from app.telemetry.metrics import DEGRADED, INFLIGHT, REJECTED, STAGE_DURATION, TOOL_RESULTS
+from app.telemetry.metrics import DEGRADED, INFLIGHT, REJECTED, TOOL_RESULTS
+from app.telemetry.stages import stage
 
 
 class Recolorer:
     """Answers requests. `start` it first; `close` it to finish what is in flight.
 
-    What it serves is handed to `events`, which whoever made them starts and closes.
+    What it serves is handed to `events`, which whoever made them starts and closes. `rivals` are the students of an
+    experiment's other variants. Raises ValueError for an experiment that cannot be.
     """
 
     def __init__(
-        self, student: Student, teacher: Teacher, cache: Cache, settings: Settings, events: Events = NO_EVENTS
+        self,
+        student: Student,
+        teacher: Teacher,
+        cache: Cache,
+        settings: Settings,
+        events: Events = NO_EVENTS,
+        rivals: Mapping[str, Student] = MappingProxyType({}),
     ) -> None:
-        self._student, self._teacher, self._cache, self._settings = student, teacher, cache, settings
-        self._events = events
-        self._cascade = Cascade(student, teacher, settings)
+        self._teacher, self._cache, self._settings, self._events = teacher, cache, settings, events
+        self._students = [student, *rivals.values()]
+        self._routing = Routing(student, rivals, teacher, settings)
         self._flights: SingleFlight[CacheKey, Verdict] = SingleFlight()
 
     async def start(self) -> None:
-        """Load the student and warm it up. Raises what its loading raises, and EngineError."""
-        await self._student.start()
+        """Load the students and warm them up. Raises what their loading raises, and EngineError."""
+        for student in self._students:
+            await student.start()
         DEGRADED.set_function(lambda: self.readiness.degraded)
 
     async def close(self) -> None:
         """Finish what is in flight, inside the deadline of one request."""
         await self._flights.drain(self._settings.deadline_seconds)
-        await self._student.close()
+        for student in self._students:
+            await student.close()
         await self._teacher.close()
 
     @property
     def readiness(self) -> Readiness:
         """Who answers here, and whether they can now."""
-        student, teacher = self._student, self._teacher
-        return Readiness(
-            StudentInfo(student.model, student.codec.name, student.decoding, student.ready),
-            TeacherInfo(self._settings.teacher_model, teacher.enabled, teacher.ready),
-        )
+        students = [StudentInfo(one.model, one.codec.name, one.decoding, one.ready) for one in self._students]
+        teacher = TeacherInfo(self._settings.teacher_model, self._teacher.enabled, self._teacher.ready)
+        return Readiness(students[0], teacher, students[1:])
 
     async def recolor(self, request: RecolorRequest) -> Recoloring:
         """The settings of each requested tool.
@@ -66,24 +75,24 @@ class Recolorer:
             timings = Timings()
             deadline = Deadline(self._settings.deadline_seconds)
             intent = fold(request.intent)
-            keys = {tool: cache_key(self._student, tool, intent) for tool in request.tools}
-            kept = await self._look_up(keys)
+            cascade = self._routing.cascade_of(request)
+            keys = {tool: cascade.key(tool, intent) for tool in request.tools}
+            kept = await self._look_up(cascade, keys)
             missing = {tool: key for tool, key in keys.items() if tool not in kept}
-            verdicts = kept | await self._decide(intent, missing, deadline, timings) if missing else kept
-            self._count(verdicts, kept)
-            answer = self._answer({tool: verdicts[tool] for tool in keys}, cached=not missing, timings=timings)
-            self._remember(request, intent, verdicts, kept)
+            verdicts = kept | await self._decide(cascade, intent, missing, deadline, timings) if missing else kept
+            self._count(cascade, verdicts, kept)
+            answer = self._answer(cascade, {tool: verdicts[tool] for tool in keys}, not missing, timings)
+            self._remember(cascade, request, intent, verdicts, kept)
             return answer
 
-    async def _look_up(self, keys: dict[str, CacheKey]) -> dict[str, Verdict]:
+    async def _look_up(self, cascade: Cascade, keys: dict[str, CacheKey]) -> dict[str, Verdict]:
         """What the cache keeps of each tool, by the tool's key."""
-        timings = Timings()
-        found = await self._cache.get_many(list(keys.values()))
-        STAGE_DURATION.labels("cache", self._student.model).observe(timings.total)
+        with stage("cache", cascade.model):
+            found = await self._cache.get_many(list(keys.values()))
         return {tool: decided for tool, decided in zip(keys, found, strict=True) if decided is not None}
 
     async def _decide(
-        self, intent: str, keys: dict[str, CacheKey], deadline: Deadline, timings: Timings
+        self, cascade: Cascade, intent: str, keys: dict[str, CacheKey], deadline: Deadline, timings: Timings
     ) -> dict[str, Verdict]:
         """A verdict on each tool, shared with every request that asks the same meanwhile."""
 
@@ -94,7 +103,7 @@ class Recolorer:
 
             async def report(tool: str, verdict: Verdict) -> None:
                 # Kept before it is settled: nobody may find it neither in the cache nor in flight.
-                if isinstance(verdict, Decided):
+                if isinstance(verdict, Decided) and cascade.keeps(verdict):
                     # The log has the reasoning once, beside the answer that it was written for.
                     await self._cache.set(keys[tool], replace(verdict, reasoning=""))
                 settle(keys[tool], verdict)
@@ -105,7 +114,7 @@ class Recolorer:
                 for key, decided in made_elsewhere.items():
                     settle(key, decided)
                 if tools := [tool for tool, key in keys.items() if key in fresh and key not in made_elsewhere]:
-                    await self._cascade.decide(intent, tools, deadline, timings, report)
+                    await cascade.decide(intent, tools, deadline, timings, report)
 
         try:
             verdicts = await self._flights.join(list(keys.values()), work)
@@ -119,31 +128,36 @@ class Recolorer:
             raise
         return {tool: verdicts[key] for tool, key in keys.items()}
 
-    def _count(self, verdicts: dict[str, Verdict], kept: dict[str, Verdict]) -> None:
+    def _count(self, cascade: Cascade, verdicts: dict[str, Verdict], kept: dict[str, Verdict]) -> None:
         for tool, verdict in verdicts.items():
             source = "cache" if tool in kept else verdict.source if isinstance(verdict, Decided) else "failed"
-            TOOL_RESULTS.labels(tool, source, CONTROL, self._student.model).inc()
+            TOOL_RESULTS.labels(tool, source, cascade.variant, cascade.model).inc()
 
-    def _answer(self, verdicts: dict[str, Verdict], cached: bool, timings: Timings) -> Recoloring:
+    def _answer(self, cascade: Cascade, verdicts: dict[str, Verdict], cached: bool, timings: Timings) -> Recoloring:
         failed = {tool: verdict.reason for tool, verdict in verdicts.items() if isinstance(verdict, Failed)}
         decided = {tool: verdict for tool, verdict in verdicts.items() if isinstance(verdict, Decided)}
         if not decided and set(failed.values()) != {LOW_CONFIDENCE}:
-            raise Unavailable(failed)
+            raise Unavailable(failed, cascade.model, cascade.variant)
         return Recoloring(
             tools={tool: decided[tool].settings if tool in decided else None for tool in verdicts},
             sources={tool: verdict.source for tool, verdict in decided.items()},
             failed=failed,
             cached=cached,
-            model=self._student.model,
-            variant=CONTROL,
+            model=cascade.model,
+            variant=cascade.variant,
             timings_ms=timings.milliseconds(),
         )
 
     def _remember(
-        self, request: RecolorRequest, intent: str, verdicts: dict[str, Verdict], kept: dict[str, Verdict]
+        self,
+        cascade: Cascade,
+        request: RecolorRequest,
+        intent: str,
+        verdicts: dict[str, Verdict],
+        kept: dict[str, Verdict],
     ) -> None:
         """Hand over to the event log what was served; from the cache is served, too."""
-        models = {"student": self._student.model, "teacher": self._settings.teacher_model}
+        models = cascade.models
         tools = [
             ServedTool(tool, verdict.settings, verdict.source, models[verdict.source], tool in kept, verdict.reasoning)
             for tool, verdict in verdicts.items()
@@ -152,7 +166,10 @@ class Recolorer:
         if not tools:
             return
         request_id = request.request_id or uuid.uuid4().hex
-        self._events.served(Serve(request_id, intent, tools, CONTROL, request.project_id, request.user_id))
+        experiment = self._routing.experiment_of(request)
+        self._events.served(
+            Serve(request_id, intent, tools, cascade.variant, request.project_id, request.user_id, experiment)
+        )
 
 
 def _timed_out(verdict: Verdict) -> bool:

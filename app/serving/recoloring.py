@@ -34,7 +34,7 @@ class Recoloring:
         sources: who decided each tool, ``student`` or ``teacher``; failed tools are absent.
         failed: the reason of each failed tool.
         cached: whether every requested tool came from the cache.
-        model: the student, ``name@version``.
+        model: who answers first: a student's ``name@version``, or the teacher's name at its server.
         variant: the experiment's variant that answered.
         timings_ms: milliseconds of ``total`` and of the stages that this request itself went through:
             ``queue``, ``generate``, ``teacher``. A request that shared another's generation has only ``total``.

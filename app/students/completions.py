@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.settings import Settings, bearer_key, http_address
 from app.students.protocol import EngineError, Overloaded
+from app.telemetry import traces
 
 if TYPE_CHECKING:  # torch comes with it, for which the service does not wait before it listens
     from app.students.dialogue import Bounds
@@ -123,7 +124,7 @@ class Completions:
 
     async def _post(self, request: dict[str, Any]) -> bytes:
         """The body of the answer. Raises ServerError, Overloaded, httpx.HTTPError."""
-        async with self._client.stream("POST", "completions", json=request) as response:
+        async with self._client.stream("POST", "completions", json=request, headers=traces.headers()) as response:
             if response.status_code != 200:
                 raise self._refusal(response.status_code, response.headers)
             content = bytearray()

@@ -20,7 +20,8 @@ from app.settings import Settings
 from app.students.life import load_anew
 from app.students.protocol import Answer, EngineError, Generation, Overloaded, Prompt
 from app.telemetry.logs import log_failure
-from app.telemetry.metrics import ENGINE_READY, GENERATED_TOKENS, QUEUE_DEPTH, STAGE_DURATION
+from app.telemetry.metrics import ENGINE_READY, GENERATED_TOKENS, QUEUE_DEPTH
+from app.telemetry.stages import stage_took
 
 log = structlog.get_logger(__name__)
 
@@ -117,8 +118,8 @@ class ConcurrentStudent(ABC):
         self._heard = perf_counter()
         generating = self._heard - began - queued
         GENERATED_TOKENS.labels(self.model).inc(sum(answer.tokens for answer in answers))
-        STAGE_DURATION.labels("queue", self.model).observe(queued)
-        STAGE_DURATION.labels("generate", self.model).observe(generating)
+        stage_took("queue", self.model, queued, ago=generating)
+        stage_took("generate", self.model, generating)
         return Generation(answers, queued, generating)
 
     async def close(self, seconds: float = 10.0) -> None:

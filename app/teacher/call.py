@@ -12,6 +12,7 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from app.settings import bearer_key, http_address
+from app.telemetry import traces
 
 MAX_TOKENS = 600
 """Bound of one answer: a paragraph and the longest tool's JSON take about 350."""
@@ -100,6 +101,7 @@ async def call(
                 messages=messages,  # type: ignore[arg-type]
                 temperature=temperature,
                 max_tokens=MAX_TOKENS,
+                extra_headers=traces.headers(),
             )
             body = _Body.model_validate_json(response.content)
     except TimeoutError:

@@ -17,6 +17,7 @@ from app.settings import Settings
 from app.teacher.breaker import Breaker
 from app.teacher.call import Completion, Failure, call, connect
 from app.teacher.errors import TeacherError, TeacherReason
+from app.teacher.price import dollars
 from app.teacher.reading import Reading, read
 from app.telemetry.metrics import TEACHER_COST, TEACHER_REQUESTS, TEACHER_TOKENS
 
@@ -146,8 +147,7 @@ class Teacher:
         prompt, answer = completion.prompt_tokens, completion.completion_tokens
         TEACHER_TOKENS.labels("prompt").inc(prompt)
         TEACHER_TOKENS.labels("completion").inc(answer)
-        prices = self._settings.teacher_prompt_dollars, self._settings.teacher_completion_dollars
-        TEACHER_COST.inc((prompt * prices[0] + answer * prices[1]) / 1e6)
+        TEACHER_COST.inc(dollars(self._settings, prompt, answer))
         try:
             reading = read(tool, completion.text, cut=completion.cut)
         except TeacherError as error:

@@ -10,10 +10,23 @@ from typing import Any
 
 import structlog
 
+from app.telemetry import traces
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def _with_trace(
+    logger: structlog.types.WrappedLogger, name: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """The trace of the request in which a line is written."""
+    if trace_id := traces.trace_id():
+        event["trace_id"] = trace_id
+    return event
+
 
 _SHARED: tuple[structlog.types.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
+    _with_trace,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
@@ -58,10 +71,14 @@ def formatter() -> logging.Formatter:
 
 def log_failure(log: Any, event: str, error: BaseException, **facts: object) -> None:
     """Where it happened, for everybody; an exception's message may quote an intent and is for debug only."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    log.error(event, error=type(error).__name__, frames=where, **facts)
+    log.error(event, error=type(error).__name__, frames=where(error), **facts)
     log.debug(f"{event}, in full", exc_info=error, **facts)
+
+
+def where(error: BaseException) -> list[str]:
+    """The frames through which it came: file, line and function, without the line's text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def _without_colour(

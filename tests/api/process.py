@@ -9,16 +9,18 @@ from collections.abc import Sequence
 
 from app.main import serve
 from app.settings import Settings
-from app.students import Answer, Engine, ModelStoreError, Prompt
+from app.students import Answer, Engine, EngineError, ModelStoreError, Prompt
 from tests.serving.engines import ScriptedEngine
 
 
 class SlowEngine(ScriptedEngine):
-    """Takes a second for what is slow."""
+    """Takes a second for what is slow, and breaks on what is broken."""
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
         if any("slow" in prompt.intent for prompt in prompts):
             time.sleep(1)
+        if any("broken" in prompt.intent for prompt in prompts):
+            raise EngineError("broken")
         return super().generate(prompts)
 
 
@@ -30,7 +32,8 @@ def load(settings: Settings) -> Engine:
             raise RuntimeError("out of memory")
         case "endless":
             time.sleep(600)
-    return SlowEngine(model=settings.model)
+    # One look that it cannot read as a filter.
+    return SlowEngine(model=settings.model, script={("in another script", "filter"): Answer(None)})
 
 
 if __name__ == "__main__":

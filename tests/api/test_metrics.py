@@ -3,6 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import __version__
+from app.students import EngineError
 from tests.api.service import Service, served
 from tests.serving.helpers import Counted
 
@@ -48,6 +49,16 @@ def test_errors_are_counted_by_route_and_status(service: Service) -> None:
     service.client.post("/recolor", data={"intent": "dusk"})
     service.client.post("/tools")
     assert (wrong.growth, form.growth, method.growth) == (1, 1, 1)
+
+
+def test_what_a_variant_failed_to_answer_is_counted_as_its_own() -> None:
+    given = {"experiment": "looks", "variants": "same:99=scripted@1"}
+    answered, failed = duration("/recolor", 200, "same"), duration("/recolor", 503, "same")
+    with served(**given) as service:
+        service.recolor("dusk", project_id="p")
+        service.engine.failures.append(EngineError("gone"))
+        service.recolor("dawn", project_id="p")
+    assert (answered.growth, failed.growth) == (1, 1)
 
 
 def test_unknown_paths_share_one_label(service: Service) -> None:

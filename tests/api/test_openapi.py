@@ -94,6 +94,11 @@ def test_errors_are_described_in_their_one_shape(document: dict[str, Any], path:
             assert content["example"]["error"]["message"] == response["description"]
 
 
+def test_an_error_may_have_a_trace(document: dict[str, Any]) -> None:
+    problem = document["components"]["schemas"]["Problem"]
+    assert problem["properties"].keys() - set(problem["required"]) == {"trace_id"}
+
+
 @pytest.mark.parametrize("path", ["/lut", "/xmp", "/render"])
 def test_a_look_is_described_as_an_intent_or_a_grade(document: dict[str, Any], path: str) -> None:
     (content,) = document["paths"][path]["post"]["requestBody"]["content"].values()

@@ -26,9 +26,9 @@ from benchmarks.service import service
 QUICK_CONCURRENT_REQUESTS = 64
 
 
-def quick(name: str, folder: Path) -> dict[str, Any]:
+def quick(name: str, folder: Path, *options: str) -> dict[str, Any]:
     """The results of a benchmark's quick run."""
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--results", str(folder)]
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--results", str(folder), *options]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, **streams) as process:
         try:
@@ -60,6 +60,21 @@ def numbers(node: Any) -> Iterator[float]:
 def test_collect_finds_better_answers_than_were_served(tmp_path: Path) -> None:
     written = quick("collect", tmp_path)
     assert written["results"]["distance_kept"] < written["results"]["distance_served"]
+
+
+def test_what_is_collected_is_closer_to_the_reference_than_what_was_served(tmp_path: Path) -> None:
+    result = quick("closed_loop", tmp_path, "--folder", str(tmp_path / "runs"))["results"]["seed 1"]
+    collected, same, every = (result[name] for name in ("collected", "random, same intents", "random, all intents"))
+    assert collected["distance"] < same["distance"]
+    assert 0 < collected["rows"] == same["rows"] < every["rows"]
+
+
+def test_a_round_of_augmentation_adds_rows_for_mistakes(tmp_path: Path) -> None:
+    found = quick("low_data", tmp_path, "--folder", str(tmp_path / "runs"))["results"]
+    eighth, augmented = found["1/8, seed 1"], found["1/8 + augmentation, seed 1"]
+    assert augmented["rows"] == eighth["rows"] + augmented["added"]
+    assert 0 < augmented["added"] <= augmented["mistakes"] <= eighth["rows"]
+    assert Image.open(tmp_path / "low_data.png").width > 0
 
 
 def test_latency_compares_the_service_with_generating_json(tmp_path: Path) -> None:
@@ -144,6 +159,14 @@ def test_page_measures_every_slider_until_its_picture_is_drawn(program: Callable
     assert {spread["samples"] for spread in results["milliseconds"].values()} == {2}
     assert min(results["pixels"]) > 100
     assert all(target["measured"] > 0 for target in written["targets"])
+
+
+def test_rolling_restart_counts_requests_and_failures_by_phase(program: Callable[[str], str], tmp_path: Path) -> None:
+    program("haproxy")
+    results = quick("rolling_restart", tmp_path)["results"]
+    assert results["requests"].keys() == results["failures"].keys() == {"before", "during", "after"}
+    assert sum(results["failures"].values()) == 0
+    assert all(spread["samples"] for spread in results["milliseconds"].values())
 
 
 def test_a_service_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.students.tiny import TEST, Tiny, write_lines
 
 EVENTS = ["events", "events stats", "events export", "events prune", "events forget"]
 LOOKS = ["grade", "apply", "export", "lut", "train", "evaluate", "reality-check"]
-COMMANDS = ["serve", *LOOKS, "models", "models list", "models verify", *EVENTS]
+COMMANDS = ["serve", *LOOKS, "canary", "models", "models list", "models verify", *EVENTS]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -77,12 +78,30 @@ def test_the_embedded_student_is_in_the_image_where_the_service_looks_for_it() -
     assert (CHECKOUT / source / version / "model.safetensors").is_file()
 
 
+def test_the_package_that_an_image_installs_holds_the_charts_queries(tmp_path: Path) -> None:
+    """In the checkout they are links; built from what the build sees, they are files."""
+    source, built = tmp_path / "source", tmp_path / "built"
+    for name in RECIPES["Dockerfile"].copied:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(CHECKOUT / name, source / name, symlinks=True)
+        else:
+            shutil.copy(CHECKOUT / name, source / name)
+    command = [sys.executable, "-c", "import setuptools; setuptools.setup()", "-q", "build_py", f"--build-lib={built}"]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    for name in ("canary.yaml", "rules.yaml"):
+        file = built / "app/canary" / name
+        assert not file.is_symlink()
+        assert file.read_bytes() == (CHECKOUT / "helm/files" / name).read_bytes()
+
+
 def test_every_library_of_the_service_is_pinned_to_a_version_that_it_asks_for() -> None:
     lines = (CHECKOUT / "docker/constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line) for line in lines if not line.startswith("#")]
     pinned = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for line in (*project["dependencies"], *project["optional-dependencies"]["postgres"]):
+    extras = project["optional-dependencies"]
+    for line in (*project["dependencies"], *extras["postgres"], *extras["traces"]):
         asked = Requirement(line)
         assert asked.specifier.contains(pinned[canonicalize_name(asked.name)]), line
 

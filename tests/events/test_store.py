@@ -1,5 +1,6 @@
 """The event store in real databases: every event once, joined whatever the order, projects counted once."""
 
+import importlib
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -8,18 +9,20 @@ from itertools import permutations
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from app.events import EventStoreError, Feedback, Serve
 from app.events.database import Database
 from app.events.migrate import migrate
+from app.events.overview import ProjectCounts, projects
 from app.events.schema import FEEDBACK, METADATA, PROJECTS, SERVED
 from app.events.store import EventStore, NewProjects
-from tests.events.helpers import only, record, rows, serve, verdicts
+from tests.events.helpers import NOW, only, record, rows, serve, verdicts
 
 EXPORTED = Feedback("r1", "exported")
 
@@ -99,7 +102,7 @@ def test_a_request_id_that_is_used_again_keeps_both_serves(store: EventStore) ->
 # Projects
 
 
-def test_a_project_starts_once_and_is_exported_once_under_each_variant(store: EventStore) -> None:
+def test_a_project_starts_once_and_is_exported_once(store: EventStore) -> None:
     def counts(*events: Serve | Feedback) -> tuple[dict[str, int], dict[str, int]]:
         new = store.write([record(event) for event in events])
         return dict(new.started), dict(new.exported)
@@ -108,9 +111,47 @@ def test_a_project_starts_once_and_is_exported_once_under_each_variant(store: Ev
     assert counts(serve("r3", project_id="p")) == ({}, {})
     assert counts(Feedback("r2", "exported")) == ({}, {"control": 1})
     assert counts(Feedback("r3", "exported"), Feedback("r2", "exported")) == ({}, {})
-    assert counts(serve("r4", project_id="p", variant="b"), serve("r5", project_id="q")) == ({"b": 1, "control": 1}, {})
+    assert counts(serve("r4", project_id="o", variant="b"), serve("r5", project_id="q")) == ({"b": 1, "control": 1}, {})
     assert counts(Feedback("r5", "discarded")) == ({}, {})
     assert counts(Feedback("r5", "exported", ())) == ({}, {"control": 1}), "the project is exported, without our tools"
+
+
+def test_a_project_belongs_to_the_variant_that_served_it_first(store: EventStore) -> None:
+    """Where the shares change while an experiment runs, or a variant was down."""
+    told = [
+        serve("r1", project_id="p", experiment="e"),
+        serve("r2", project_id="p", variant="b", experiment="e"),
+        serve("r3", project_id="p", variant="b", experiment="e"),
+        serve("r4", project_id="q", variant="b", experiment="e"),
+        Feedback("r3", "exported"),
+    ]
+    new = [store.write([record(event, NOW + number)], "e") for number, event in enumerate(told)]
+    assert [dict(one.started) for one in new] == [{"control": 1}, {}, {}, {"b": 1}, {}]
+    assert [dict(one.exported) for one in new] == [{}, {}, {}, {}, {"control": 1}]
+    assert projects(store.database) == [ProjectCounts("e", "b", 1, 0, 0), ProjectCounts("e", "control", 1, 1, 1)]
+
+
+def test_of_serves_that_come_together_the_earliest_decides_on_the_variant(store: EventStore) -> None:
+    late, early = serve("r1", project_id="p", variant="b"), serve("r2", project_id="p")
+    store.write([record(late, NOW + 1), record(early, NOW)])
+    assert projects(store.database) == [ProjectCounts("", "control", 1, 0, 1)]
+
+
+def test_each_experiment_starts_its_projects_anew(store: EventStore) -> None:
+    def write(*events: Serve | Feedback) -> NewProjects:
+        return store.write([record(event) for event in events], "new")
+
+    before = [serve("r1", project_id="p"), serve("r2", project_id="p", experiment="old", variant="b")]
+    assert write(*before, Feedback("r1", "exported"), Feedback("r2", "exported")) == NewProjects(), "not of this one"
+    again = serve("r3", project_id="p", experiment="new", variant="c")
+    assert write(again) == NewProjects(Counter(c=1), Counter())
+    assert write(serve("r4"), Feedback("r4", "exported", project_id="q")) == NewProjects(), "of none"
+    assert write(Feedback("r3", "exported")) == NewProjects(Counter(), Counter(c=1))
+    assert {(one.experiment, one.variant, one.started, one.exported) for one in projects(store.database)} == {
+        ("", "control", 2, 2),
+        ("old", "b", 1, 1),
+        ("new", "c", 1, 1),
+    }
 
 
 def test_an_export_before_its_serve_counts_when_the_serve_comes(store: EventStore) -> None:
@@ -136,12 +177,12 @@ def test_replicas_that_write_at_once_lose_nothing_and_count_nothing_twice(url: s
 
     def replica(seed: int) -> list[NewProjects]:
         store = EventStore(Database(url))
-        store.prepare()
         mine = [every[i] for i in range(len(every)) if seed in (i % 4, (i + 1) % 4)]
         random.Random(seed).shuffle(mine)
         news = []
         while mine:
             try:
+                store.prepare()
                 news.append(store.write(mine[:12]))
                 del mine[:12]
             except EventStoreError:
@@ -175,6 +216,34 @@ def test_replicas_that_start_at_once_migrate_once(url: str) -> None:
     database = Database(url)
     with database.transaction() as connection:
         assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+    database.close()
+
+
+def test_projects_of_the_version_before_experiments_are_kept_and_it_can_go_on_writing(url: str) -> None:
+    database = Database(url)
+    insert = text(
+        "INSERT INTO projects (project_id, variant, milestone, time) VALUES (:project, :variant, :milestone, :time) "
+        "ON CONFLICT DO NOTHING"
+    )
+
+    def reach(connection: Connection, project: str, variant: str, milestone: str, hour: int) -> None:
+        time = f"2026-01-01 {hour:02}:00:00.000000{'' if database.is_sqlite else '+00'}"
+        connection.execute(insert, {"project": project, "variant": variant, "milestone": milestone, "time": time})
+
+    with database.transaction() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
+        first = importlib.import_module("app.events.migrations.versions.first")
+        with Operations.context(MigrationContext.configure(connection)):
+            first.upgrade()
+        reach(connection, "p", "b", "started", 2)
+        reach(connection, "p", "control", "started", 1)
+        reach(connection, "p", "control", "exported", 3)
+    assert migrate(database) == "migrated from 0001 to 0002"
+    with database.transaction() as connection:
+        reach(connection, "p", "b", "exported", 4)
+        reach(connection, "q", "control", "started", 4)
+    assert projects(database) == [ProjectCounts("", "control", 2, 1, 0)]
     database.close()
 
 

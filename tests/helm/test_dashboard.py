@@ -4,22 +4,16 @@ import json
 import math
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from socket import create_server
+from contextlib import ExitStack
 from typing import Any
 
-import httpx
 import pytest
-import yaml
 
 from tests.api.service import until
 from tests.helm.chart import CHART, MONITORING, render
 from tests.helm.load import Load
+from tests.helm.monitored import Prometheus, prometheus, ready, starting
 from tests.teacher.openai_server import Fail, OpenAIServer, Say
 
 DASHBOARD = json.loads((CHART / "files/dashboard.json").read_text(encoding="utf-8"))
@@ -39,90 +33,6 @@ MODEL = "recolor-mini@1"
 pytestmark = pytest.mark.timeout(600)  # two services load their students
 
 
-@dataclass(frozen=True)
-class Prometheus:
-    """A server and the tracks that it scrapes."""
-
-    http: httpx.Client
-    instances: dict[str, str]
-
-    def ask(self, query: str) -> list[tuple[dict[str, str], float]]:
-        """Labels and values, now."""
-        answer = self.http.get("/api/v1/query", params={"query": query}).json()
-        assert answer["status"] == "success", f"{query}: {answer}"
-        return [(it["metric"], float(it["value"][1])) for it in answer["data"]["result"]]
-
-    def sees(self, query: str, value: float) -> bool:
-        return [it for _, it in self.ask(query)] == [value]
-
-
-def free_port() -> int:
-    with create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-@contextmanager
-def starting(folder: Path, teacher: OpenAIServer) -> Iterator[subprocess.Popen[str]]:
-    """The service with its embedded student, its own event store and a teacher; it says when it is ready."""
-    folder.mkdir()
-    settings = {
-        "RECOLOR_PORT": "0",
-        "RECOLOR_RATE_LIMIT": "none",
-        "RECOLOR_EVENTS_URL": "",
-        "RECOLOR_EVENTS_FOLDER": str(folder / "events"),
-        "RECOLOR_TEACHER_BASE_URL": teacher.base_url,
-        "RECOLOR_TEACHER_API_KEY": teacher.key,
-        "RECOLOR_TEACHER_TYPICAL_SECONDS": "0.05",
-        "RECOLOR_DEADLINE_SECONDS": "60",
-        "RECOLOR_STUDENT_SECONDS": "50",
-    }
-    with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "app.cli", "serve"]
-        process = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.communicate()
-
-
-def ready(process: subprocess.Popen[str]) -> httpx.Client:
-    assert process.stdout
-    url = re.search(r"http://\S+", process.stdout.readline())
-    assert url, "it did not start"
-    return httpx.Client(base_url=url[0], timeout=120)
-
-
-@contextmanager
-def prometheus(binary: str, folder: Path, instances: dict[str, str]) -> Iterator[Prometheus]:
-    """With the rules of the chart, scraping each track every second."""
-    targets = [{"targets": [at], "labels": {"track": track}} for track, at in instances.items()]
-    scraped = {"job_name": "recolor", "static_configs": targets}
-    often = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    written = {"global": often, "rule_files": [str(CHART / "files/rules.yaml")], "scrape_configs": [scraped]}
-    folder.mkdir()
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
-    address = f"127.0.0.1:{free_port()}"
-    options = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([binary, *options, f"--web.listen-address={address}"], stderr=log, stdout=log)
-        try:
-            with httpx.Client(base_url=f"http://{address}", timeout=60) as client:
-                server = Prometheus(client, instances)
-                until(lambda: _up(client))
-                yield server
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _up(client: httpx.Client) -> bool:
-    try:
-        return client.get("/-/ready").is_success
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def loaded(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """When Prometheus has seen both services before and after their loads."""
@@ -131,14 +41,20 @@ def loaded(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFacto
         teacher.reply("adjust", Say.settings({"temperature": 30}))
         teacher.reply("filter", Say.settings({"name": "winter", "intensity": 70}))
         teacher.reply("selective_adjust", Fail(400))
-        processes = {track: stack.enter_context(starting(folder / track, teacher)) for track in LOADS}
+        settings = {
+            "RECOLOR_TEACHER_BASE_URL": teacher.base_url,
+            "RECOLOR_TEACHER_API_KEY": teacher.key,
+            "RECOLOR_TEACHER_TYPICAL_SECONDS": "0.05",
+            "RECOLOR_EVENTS_URL": "",
+        }
+        processes = {track: stack.enter_context(starting(folder / track, **settings)) for track in LOADS}
         services = {track: stack.enter_context(ready(process)) for track, process in processes.items()}
         for track, it in services.items():
             WARM_UP.run(it, f"warm {track}")
         for it in services.values():
             until(lambda it=it: "recolor_projects_exported_total{" in it.get("/metrics").text)
         instances = {track: it.base_url.netloc.decode() for track, it in services.items()}
-        server = stack.enter_context(prometheus(binary, folder / "prometheus", instances))
+        server = stack.enter_context(prometheus(binary, folder / "prometheus", {"recolor": instances}))
         seen = "sum(recolor_projects_exported_total)"
         until(lambda: server.sees(seen, len(LOADS) * WARM_UP.exported))
         for track, load in LOADS.items():
@@ -253,7 +169,7 @@ def test_projects_that_were_exported_are_a_part_of_those_that_were_started(loade
 
 
 def test_the_state_is_what_it_is(loaded: Prometheus) -> None:
-    pods = loaded.instances.values()
+    pods = [labels["instance"] for labels, _ in loaded.ask("recolor_build_info")]
     assert values(loaded, "Students ready") == {"ready": 2}
     assert values(loaded, "Degraded") == {"pods": 0}
     assert values(loaded, "Ready, by pod") == {f"{MODEL} {pod}": 1 for pod in pods}

@@ -197,6 +197,12 @@ def test_the_network_is_open_to_what_the_service_needs_and_nothing_else() -> Non
 
     assert ports() == [53, 53]
     assert ports(SHARED, {"teacher": {"secret": "t", "port": 8443}}) == [53, 53, 5432, 6379, 8443]
+    for collector, port in {
+        "http://otel.monitoring:4318": 4318,
+        "http://10.0.0.7": 80,
+        "https://otel.example": 443,
+    }.items():
+        assert ports({"settings": {"RECOLOR_TRACES_ENDPOINT": collector}}) == [53, 53, port]
     peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway"}}}]
     (ingress,) = render({"networkPolicy": {"from": peers}}).one("NetworkPolicy")["spec"]["ingress"]
     assert ingress == {"ports": [{"port": "http", "protocol": "TCP"}], "from": peers}

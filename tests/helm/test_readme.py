@@ -2,16 +2,22 @@
 
 import re
 import shlex
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import helm_python as helm
+import pytest
 import yaml
 
+from app.canary.verdict import LEAST_REQUESTS
+from app.cli import console
+from app.cli.canary import show
+from tests.canary.test_verdict import judged, tracks
 from tests.helm.chart import CHART, Rendered, Values, over, render, values
 
 README = (CHART / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(sh|yaml)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(sh|yaml|text)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
 def commands(shell: str) -> list[list[str]]:
@@ -56,15 +62,15 @@ def walk() -> list[tuple[list[str], Rendered, list[dict[str, Any]]]]:
 
 def test_each_command_of_the_walk_is_accepted_and_shows_what_is_rendered() -> None:
     steps = walk()
-    assert len(steps) == 7
+    assert len(steps) == 8
     shown = [(rendered, it) for _, rendered, blocks in steps for it in blocks]
-    assert len(shown) == 3
+    assert len(shown) == 6
     for rendered, it in shown:
         assert shows(it, rendered.all(it["kind"])[it["metadata"]["name"]]), it
 
 
 def test_promotion_and_rollback_leave_one_deployment_with_the_model_they_should() -> None:
-    _, _, _, _, (_, promoted, _), (_, rolled_back, _), (_, argo, _) = walk()
+    _, _, _, _, _, (_, promoted, _), (_, rolled_back, _), (_, argo, _) = walk()
     for rendered in (promoted, rolled_back):
         assert rendered.all("Deployment").keys() == {"recolor"}
         assert {"name": "RECOLOR_MODEL", "value": "recolor-mini@2"} in rendered.pod()["containers"][0]["env"]
@@ -76,3 +82,19 @@ def test_the_readme_lists_every_profile_and_every_limit_of_a_canary() -> None:
         assert f"| `{profile.name}` |" in README
     for it in yaml.safe_load((CHART / "files/canary.yaml").read_text(encoding="utf-8")):
         assert re.search(rf"\| `{it['series']}` \| .* \| {it['most']} \|", README), it
+
+
+def test_the_readme_shows_what_recolor_canary_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console.out, "width", 120)
+    show(judged(replace(tracks(), model="recolor-mini@2")), "recolor")
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    (shown,) = [text for language, text in BLOCKS if language == "text"]
+    assert printed[: len(shown.splitlines())] == shown.splitlines()
+
+
+def test_the_command_wants_as_many_requests_as_the_recorded_series() -> None:
+    for rule in yaml.safe_load((CHART / "files/rules.yaml").read_text(encoding="utf-8"))["groups"][-1]["rules"]:
+        if re.match(r"recolor:canary_\w+:(excess|ratio)10m", rule.get("record", "")):
+            assert rule["expr"].endswith(f">= {LEAST_REQUESTS}")

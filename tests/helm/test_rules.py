@@ -233,6 +233,13 @@ CASES = [
         10,
         "A pod of the canary is without its student",
     ),
+    Case(
+        "RecolorCanaryWorse engine",
+        {at("recolor_engine_ready", model="m@1", track="canary"): "0x3 1x5 0x30"},
+        {at("recolor_engine_ready", model="m@1", track="canary"): "0x30"},  # still loading
+        14,
+        "A student of the canary has died",
+    ),
 ]
 
 

@@ -1,12 +1,13 @@
 """What the tests of serving share: a running recolorer, metrics as differences, waiting for a condition."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from prometheus_client import REGISTRY
 
+from app.events import NO_EVENTS, Events, Feedback, Serve
 from app.serving import BatchedStudent, Cache, MemoryCache, Recolorer, RecolorRequest, RedisCache
 from app.serving.redis_link import RedisLink
 from app.settings import Settings
@@ -42,19 +43,27 @@ async def recolorer_of(
     cache: Cache | None = None,
     factory: Callable[[], Engine] | None = None,
     restart: float = 0.01,
+    events: Events = NO_EVENTS,
+    rivals: Sequence[ScriptedEngine] = (),
     **changes: Any,
 ) -> AsyncIterator[Recolorer]:
-    """A whole recolorer over a scripted engine, its warm-up forgotten."""
+    """A whole recolorer over a scripted engine, its warm-up forgotten; `rivals` are those of other variants."""
     chosen = settings(**changes)
     student = BatchedStudent(factory or (lambda: engine), chosen, restart_seconds=restart)
     cache = cache or MemoryCache(chosen.cache_entries)
-    recolorer = Recolorer(student, teacher or absent(), cache, chosen)
+    others = {
+        rival.model: BatchedStudent(lambda rival=rival: rival, chosen.model_copy(update={"model": rival.model}))
+        for rival in rivals
+    }
+    recolorer = Recolorer(student, teacher or absent(), cache, chosen, events, others)
     await recolorer.start()
-    engine.batches.clear()
+    for one in (engine, *rivals):
+        one.batches.clear()
     try:
         yield recolorer
     finally:
-        engine.gate.set()
+        for one in (engine, *rivals):
+            one.gate.set()
         await recolorer.close()
 
 
@@ -84,6 +93,22 @@ async def replica_of(
         engine, teacher, cache=RedisCache(MemoryCache(entries), link, 3600), **changes
     ) as recolorer:
         yield recolorer
+
+
+class Kept:
+    """Events, as they were handed over."""
+
+    def __init__(self) -> None:
+        self.serves: list[Serve] = []
+
+    def start(self) -> None: ...
+
+    def served(self, serve: Serve) -> None:
+        self.serves.append(serve)
+
+    def feedback(self, feedback: Feedback) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def ask(intent: str, *tools: str) -> RecolorRequest:

@@ -29,7 +29,8 @@ def routes(recolorer: Recolorer, lifecycle: Lifecycle) -> APIRouter:
     )
     async def models() -> Response:
         lifecycle.require_started()
-        student, teacher = recolorer.readiness.student, recolorer.readiness.teacher
+        readiness = recolorer.readiness
+        teacher = readiness.teacher
         listed = [
             ModelAnswer(
                 role="student",
@@ -38,6 +39,7 @@ def routes(recolorer: Recolorer, lifecycle: Lifecycle) -> APIRouter:
                 codec=student.codec,
                 decoding=student.decoding,
             )
+            for student in (readiness.student, *readiness.rivals)
         ]
         if teacher.enabled:
             listed.append(ModelAnswer(role="teacher", model=teacher.model, ready=teacher.ready))

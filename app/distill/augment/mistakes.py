@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.distill.dataset import DatasetError, Example
 from app.distill.evaluate import Evaluation
-from app.distill.scores import closeness
+from app.distill.scores import Scores, closeness
 from app.grade import TOOLS, Grade
 
 Thresholds = Mapping[str, float]
@@ -30,12 +30,16 @@ def is_mistake(given: Grade, wanted: Grade, thresholds: Thresholds) -> bool:
     return any(_is_wrong(tool, given, wanted, thresholds[tool]) for tool in TOOLS)
 
 
+def least(scores: Scores) -> Thresholds:
+    """The mean quality of each tool; of a preset, that it is the same."""
+    return {tool: 1.0 if _is_named(tool) else scores.tools[tool].quality for tool in TOOLS}
+
+
 def freeze(found: Evaluation, file: Path) -> Thresholds:
     """Thresholds from a file, or, where there is none yet, from these scores into the file. Raises DatasetError."""
     if file.is_file():
         return _read(file)
-    scores = found.scores["All"].tools
-    thresholds = {tool: 1.0 if _is_named(tool) else scores[tool].quality for tool in TOOLS}
+    thresholds = least(found.scores["All"])
     frozen = {"model": found.model, "rows": found.scores["All"].rows, "least": thresholds}
     file.write_text(json.dumps(frozen, indent=2) + "\n", encoding="utf-8")
     return thresholds
@@ -43,17 +47,17 @@ def freeze(found: Evaluation, file: Path) -> Thresholds:
 
 def _read(file: Path) -> Thresholds:
     try:
-        least = json.loads(file.read_text(encoding="utf-8"))["least"]
-        return {tool: float(least[tool]) for tool in TOOLS}
+        frozen = json.loads(file.read_text(encoding="utf-8"))["least"]
+        return {tool: float(frozen[tool]) for tool in TOOLS}
     except (OSError, ValueError, KeyError, TypeError):
         raise DatasetError(f"{file} has no thresholds of every tool; remove it to have them computed anew") from None
 
 
-def _is_wrong(tool: str, given: Grade, wanted: Grade, least: float) -> bool:
+def _is_wrong(tool: str, given: Grade, wanted: Grade, enough: float) -> bool:
     a, b = given.settings(tool), wanted.settings(tool)
     if a is None or b is None:
         return a is not b
-    return closeness(tool, a, b) < least
+    return closeness(tool, a, b) < enough
 
 
 def _is_named(tool: str) -> bool:

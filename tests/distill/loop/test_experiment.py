@@ -4,6 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -19,7 +20,7 @@ from app.distill.experiment.analysis import Report, analyse, compare, sample_siz
 from app.distill.experiment.counts import PUBLISHED, Arm, ExperimentError, read_arm
 from app.events.database import Database
 from app.events.store import EventStore
-from tests.events.helpers import Feedback, record, serve
+from tests.events.helpers import NOW, Feedback, record, serve
 
 
 def report(*arms: Arm, lift: float = 0.02, effect: float = 0.03) -> Report:
@@ -146,6 +147,7 @@ def test_published_experiments_follow_from_their_counts_and_an_assumed_rate() ->
         (["a=1/2", "b=1/2", "--weights", "a=1,b=-1"], "is not positive"),
         (["a=1/2", "b=1/2", "--weights", "a,b"], "are no weights"),
         (["--published"], "go together"),
+        (["a=1/2", "--experiment", "e"], "without other counts"),
         (["--published", "--completion", "1"], "is not between 0 and 1"),
     ],
 )
@@ -176,6 +178,60 @@ def test_the_event_store_s_own_counts_are_reported(tmp_path: Path, monkeypatch: 
     assert found["control"] == "control"
     with Image.open(files[1]) as picture:
         assert picture.format == "PNG"
+
+
+@pytest.fixture
+def two_experiments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the event store; of the second, the control has 90 projects and the canary 10, and one has changed over."""
+    url = f"sqlite:///{tmp_path / 'events.sqlite3'}"
+    store = EventStore(Database(url))
+    store.prepare()
+    told = [serve("old", project_id="p0", experiment="first")]
+    for number in range(100):
+        variant = "control" if number % 10 else "canary"
+        told.append(serve(f"r{number}", project_id=f"p{number}", variant=variant, experiment="second"))
+    told.append(serve("moved", project_id="p1", variant="canary", experiment="second"))
+    events = [*told, Feedback("moved", "exported"), Feedback("old", "exported")]
+    store.write([record(event, NOW + second) for second, event in enumerate(events)])
+    store.close()
+    monkeypatch.setenv("RECOLOR_EVENTS_URL", url)
+
+
+def reported(folder: Path, *arguments: str) -> dict[str, Any]:
+    done = recolor("experiment", "report", "--json", folder / "report.json", *arguments)
+    assert done.exit_code == 0, done.output
+    return json.loads((folder / "report.json").read_text(encoding="utf-8")) | {"output": done.output}
+
+
+@pytest.mark.usefixtures("two_experiments")
+def test_the_last_experiment_is_reported_or_the_one_that_is_named(tmp_path: Path) -> None:
+    last, named = reported(tmp_path), reported(tmp_path, "--experiment", "first")
+    assert "Experiment: second" in last["output"]
+    assert {one["name"]: (one["started"], one["exported"]) for one in last["variants"]} == {
+        "canary": (10, 0),
+        "control": (90, 1),
+    }
+    assert "1 projects were served under several variants, and count for their first one" in last["notes"]
+    assert [(one["name"], one["started"], one["exported"]) for one in named["variants"]] == [("control", 1, 1)]
+    unknown = recolor("experiment", "report", "--experiment", "third")
+    assert (unknown.exit_code, "knows no experiment 'third' (there: first, second)" in unknown.output) == (1, True)
+
+
+@pytest.mark.usefixtures("two_experiments")
+def test_the_split_is_checked_against_the_settings_of_the_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert any("the split is off" in note for note in reported(tmp_path)["notes"])
+    monkeypatch.setenv("RECOLOR_EXPERIMENT", "second")
+    monkeypatch.setenv("RECOLOR_VARIANTS", "canary:10=recolor-mini@2")
+    assert reported(tmp_path)["split_p"] == pytest.approx(1)
+    monkeypatch.setenv("RECOLOR_VARIANTS", "canary:10=recolor-mini@2,late:20=teacher")
+    notes = reported(tmp_path)["notes"]
+    assert "late: no project was started" in notes
+    assert any("the split is off" in note for note in notes)
+    monkeypatch.setenv("RECOLOR_VARIANTS", "canary:110=recolor-mini@2")
+    done = recolor("experiment", "report")
+    assert (done.exit_code, "recolor: RECOLOR_VARIANTS: 110%" in done.output) == (1, True)
 
 
 def test_a_variant_is_read_from_its_counts() -> None:

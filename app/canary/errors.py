@@ -1,0 +1,5 @@
+"""Why nothing can be said of a canary."""
+
+
+class CanaryError(Exception):
+    """The message says what is wrong, and what to do; it shows no secret."""

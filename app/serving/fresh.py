@@ -1,0 +1,81 @@
+"""Fresh answers: now and then the teacher answers past cache and student, so that the log keeps rivals to learn from.
+
+The user gets the teacher's answer, since only what is served can be exported; the student answers what the teacher does
+not decide in time. It is not kept in the cache: there it would pose as the student's answer to everyone who asks next.
+"""
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+
+from app.serving.cache import CacheKey
+from app.serving.cascade import TeacherFirst
+from app.serving.recoloring import RecolorRequest
+from app.serving.verdict import Decided
+from app.settings import Settings
+from app.students import Student
+from app.teacher import Teacher, TeacherAnswer
+from app.teacher.price import dollars, most_dollars
+
+DAY_SECONDS = 86_400
+
+
+class Budget:
+    """Dollars a day, from midnight to midnight UTC, of this process alone: it starts anew with the process."""
+
+    def __init__(self, dollars_a_day: float, clock: Callable[[], float] = time.time) -> None:
+        self._most, self._clock = dollars_a_day, clock
+        self._day, self._spent = 0, 0.0
+
+    def reserve(self, amount: float) -> bool:
+        """Set an amount aside; False where the day's budget has no room for it."""
+        day = int(self._clock() // DAY_SECONDS)
+        if day != self._day:
+            self._day, self._spent = day, 0.0
+        if self._spent + amount > self._most:
+            return False
+        self._spent += amount
+        return True
+
+    def give_back(self, amount: float) -> None:
+        """What was set aside and not needed. A call without an answer gives nothing back: it may have been paid for."""
+        self._spent = max(0.0, self._spent - amount)
+
+
+class Fresh(TeacherFirst):
+    """The share of requests that the teacher answers, within a budget. Raises ValueError as `TeacherFirst`.
+
+    `chance` gives numbers in [0, 1), evenly.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        teacher: Teacher,
+        settings: Settings,
+        chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(student, teacher, settings)
+        self._settings, self._chance = settings, chance
+        self._budget = Budget(settings.teacher_fresh_dollars, clock)
+
+    def takes(self, request: RecolorRequest) -> bool:
+        """Whether it is this request's turn, the teacher may be asked and the budget has room; then it is reserved."""
+        if self._chance() >= self._settings.teacher_fresh_share or not self._teacher.ready:
+            return False
+        return self._budget.reserve(sum(most_dollars(self._settings, tool) for tool in request.tools))
+
+    def key(self, tool: str, intent: str) -> CacheKey:
+        """Different every time: nothing is found in the cache, and nobody shares what was paid for one request."""
+        return CacheKey("fresh", tool, uuid.uuid4().hex)
+
+    def keeps(self, decided: Decided) -> bool:
+        return False
+
+    async def _ask(self, intent: str, tool: str, seconds: float) -> TeacherAnswer:
+        answer = await super()._ask(intent, tool, seconds)
+        paid = dollars(self._settings, answer.prompt_tokens, answer.completion_tokens)
+        self._budget.give_back(most_dollars(self._settings, tool) - paid)
+        return answer
