@@ -19,23 +19,20 @@ SCHEMA_VERSION = sha256(json.dumps(json_schemas(), sort_keys=True).encode()).hex
 
 
 class CacheKey(NamedTuple):
-    """Names an answer by all that it depends on; the intent is folded."""
+    """Names an answer by all that it depends on: `scope` is who gives it and how, the intent is folded."""
 
-    schema: str
-    model: str
-    codec: str
-    decoding: str
+    scope: str
     tool: str
     intent: str
 
 
 def cache_key(student: Student, tool: str, intent: str) -> CacheKey:
-    return CacheKey(SCHEMA_VERSION, student.model, student.codec.name, student.decoding, tool, intent)
+    return CacheKey(f"{SCHEMA_VERSION}|{student.model}|{student.codec.name}|{student.decoding}", tool, intent)
 
 
 def teacher_key(model: str, tool: str, intent: str) -> CacheKey:
-    """Of an answer that only the teacher may give; no codec has its name."""
-    return CacheKey(SCHEMA_VERSION, model, TEACHER, "", tool, intent)
+    """As `cache_key`, of an answer that only the teacher may give. No student has its name: it lacks the ``@``."""
+    return CacheKey(f"{SCHEMA_VERSION}|{TEACHER}|{model}", tool, intent)
 
 
 class Cache(Protocol):

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 
-from app.serving.cache import SCHEMA_VERSION, CacheKey
+from app.serving.cache import CacheKey
 from app.serving.cascade import TeacherFirst
 from app.serving.recoloring import RecolorRequest
 from app.serving.verdict import Decided
@@ -19,7 +19,6 @@ from app.teacher import Teacher, TeacherAnswer
 from app.teacher.price import dollars, most_dollars
 
 DAY_SECONDS = 86_400
-FRESH = "fresh"
 
 
 class Budget:
@@ -70,7 +69,7 @@ class Fresh(TeacherFirst):
 
     def key(self, tool: str, intent: str) -> CacheKey:
         """Different every time: nothing is found in the cache, and nobody shares what was paid for one request."""
-        return CacheKey(SCHEMA_VERSION, uuid.uuid4().hex, FRESH, "", tool, intent)
+        return CacheKey("fresh", tool, uuid.uuid4().hex)
 
     def keeps(self, decided: Decided) -> bool:
         return False

@@ -72,8 +72,7 @@ class RedisCache:
 
 def _name(key: CacheKey) -> str:
     """Where an answer lies in Redis. What people typed is hashed: whoever may look at Redis need not read it."""
-    *scope, intent = key
-    return f"recolor:{'|'.join(scope)}|{sha256(intent.encode()).hexdigest()[:32]}"
+    return f"recolor:{key.scope}|{key.tool}|{sha256(key.intent.encode()).hexdigest()[:32]}"
 
 
 class _Entry(BaseModel, extra="forbid"):

@@ -6,6 +6,7 @@ breaks the link. While it is broken nobody waits for Redis: the link's own task 
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -80,7 +81,8 @@ class RedisLink:
                 self.up = False
                 _settle(self._asked, [None] * len(self._asked))
                 self._asked.clear()
-                await connection.disconnect(nowait=True)
+                with suppress(Exception):  # it is broken already
+                    await connection.disconnect(nowait=True)
 
     async def _mend(self) -> AbstractConnection:
         """A connection to a Redis that works, however long it takes."""

@@ -160,9 +160,9 @@ def test_a_port_that_is_taken_is_named() -> None:
     [
         ({"RECOLOR_HOST": "no.such.host.invalid"}, "RECOLOR_HOST"),
         ({"RECOLOR_RATE_LIMIT": "often"}, "RECOLOR_RATE_LIMIT"),
+        ({"RECOLOR_REDIS_URL": "http://:hunter2@redis:6379"}, "RECOLOR_REDIS_URL"),
         ({"RECOLOR_TRACES_ENDPOINT": "collector:4318"}, "RECOLOR_TRACES_ENDPOINT"),
         ({"RECOLOR_EXPERIMENT": "looks", "RECOLOR_VARIANTS": "t:5=teacher"}, "RECOLOR_TEACHER_API_KEY"),
-        ({"RECOLOR_REDIS_URL": "http://:hunter2@redis:6379"}, "RECOLOR_REDIS_URL"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named(setting: dict[str, str], named: str) -> None:

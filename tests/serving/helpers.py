@@ -67,22 +67,6 @@ async def recolorer_of(
         await recolorer.close()
 
 
-class Kept:
-    """Events, as they were handed over."""
-
-    def __init__(self) -> None:
-        self.serves: list[Serve] = []
-
-    def start(self) -> None: ...
-
-    def served(self, serve: Serve) -> None:
-        self.serves.append(serve)
-
-    def feedback(self, feedback: Feedback) -> None: ...
-
-    def close(self) -> None: ...
-
-
 @asynccontextmanager
 async def linked(url: str, redis_seconds: float = 5) -> AsyncIterator[RedisLink]:
     """A link to Redis, once it has been made; patient, since the machine may be busy."""
@@ -109,6 +93,22 @@ async def replica_of(
         engine, teacher, cache=RedisCache(MemoryCache(entries), link, 3600), **changes
     ) as recolorer:
         yield recolorer
+
+
+class Kept:
+    """Events, as they were handed over."""
+
+    def __init__(self) -> None:
+        self.serves: list[Serve] = []
+
+    def start(self) -> None: ...
+
+    def served(self, serve: Serve) -> None:
+        self.serves.append(serve)
+
+    def feedback(self, feedback: Feedback) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def ask(intent: str, *tools: str) -> RecolorRequest:
