@@ -170,7 +170,7 @@ def funnel(report: Result) -> Drawing:
         colours = [AFTER if key in {"intents", "kept"} else BEFORE for key in names]
         panel.barh(list(names.values()), values, color=colours)
         for place, value in enumerate(values):
-            panel.annotate(f" {value:,}", (value, place), va="center", fontsize=8)
+            panel.annotate(f"{value:,}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
         panel.invert_yaxis()
         panel.set(xlim=(0, 1.15 * max(1, *values)), xticks=[])
         panel.spines["bottom"].set_visible(False)
@@ -228,9 +228,9 @@ def latency(report: Result) -> Drawing:
             panel.barh([name], [median], color=colour, height=0.5)
             panel.errorbar([median], [place], xerr=[[0], [highest - median]], ecolor=INK, fmt="none", capsize=3)
             panel.plot([high], [place], "|", color=INK, ms=10)
-            panel.annotate(f"{median:.1f}", (highest, place), (8, 0), textcoords="offset points", va="center")
+            panel.annotate(f"median {median:.1f}", (highest, place), (8, 0), textcoords="offset points", va="center")
         top = max(report["latency"][key]["quantiles"][-1] for key, _ in students.values())
-        panel.set(xlabel="milliseconds", xlim=(0, 1.2 * top))
+        panel.set(xlabel="milliseconds", xlim=(0, 1.35 * top))
         panel.grid(axis="x")
         panel.invert_yaxis()
 
