@@ -32,7 +32,7 @@ STYLE = {
     "svg.hashsalt": "recolor",
     "font.family": "sans-serif",
     "font.sans-serif": ["system-ui", "DejaVu Sans"],
-    "font.size": 9,
+    "font.size": 9.5,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": LINE,
@@ -47,7 +47,7 @@ STYLE = {
     "legend.frameon": False,
 }
 """Text stays text, in the page's own font."""
-WIDTH = 5.2
+WIDTH = 4.6
 LINES = ("o--", "o:", "o-.")
 
 
@@ -103,7 +103,7 @@ def scores(report: Result) -> Drawing:
             panel.bar(x, values, width * 0.9, color=colour, label=name)
             panel.errorbar(x, values, yerr=spread, fmt="none", ecolor=INK, elinewidth=0.8, capsize=2)
             for at, bar in zip(x, bars, strict=True):
-                panel.annotate(f"{bar['value']:.2f}", (at, bar["high"] + 0.015), ha="center", fontsize=7.5)
+                panel.annotate(f"{bar['value']:.2f}", (at, bar["high"] + 0.015), ha="center", fontsize=7)
         labels = [*(tool.replace("_", "\n") for tool in TOOLS), "overall"]
         panel.set(ylim=(0, 1), xticks=range(len(labels)), xticklabels=labels, ylabel=f"final, {LEVEL:.0%} interval")
         panel.grid(axis="y")
@@ -143,13 +143,13 @@ def rounds(report: Result) -> Drawing:
         ]
         panel.set(xticks=numbers, xticklabels=labels, ylabel="overall", ylim=(0, 1), xlim=(-0.5, len(numbers) - 0.5))
         panel.grid(axis="y")
-        _legend(figure, panel, 3)
+        _legend(figure, panel, 2)
 
     alt = "Overall by round, test rows and validation part. " + " ".join(
         f"Round {number}: {one['scores']['All']['overall']:.3f} and {one['validation']:.3f}."
         for number, one in enumerate(report["rounds"])
     )
-    return _drawing(draw, 2.8, alt)
+    return _drawing(draw, 3.0, alt)
 
 
 def funnel(report: Result) -> Drawing:
@@ -170,7 +170,7 @@ def funnel(report: Result) -> Drawing:
         colours = [AFTER if key in {"intents", "kept"} else BEFORE for key in names]
         panel.barh(list(names.values()), values, color=colours)
         for place, value in enumerate(values):
-            panel.annotate(f" {value:,}", (value, place), va="center", fontsize=8)
+            panel.annotate(f"{value:,}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
         panel.invert_yaxis()
         panel.set(xlim=(0, 1.15 * max(1, *values)), xticks=[])
         panel.spines["bottom"].set_visible(False)
@@ -228,9 +228,9 @@ def latency(report: Result) -> Drawing:
             panel.barh([name], [median], color=colour, height=0.5)
             panel.errorbar([median], [place], xerr=[[0], [highest - median]], ecolor=INK, fmt="none", capsize=3)
             panel.plot([high], [place], "|", color=INK, ms=10)
-            panel.annotate(f"{median:.1f}", (highest, place), (8, 0), textcoords="offset points", va="center")
+            panel.annotate(f"median {median:.1f}", (highest, place), (8, 0), textcoords="offset points", va="center")
         top = max(report["latency"][key]["quantiles"][-1] for key, _ in students.values())
-        panel.set(xlabel="milliseconds", xlim=(0, 1.2 * top))
+        panel.set(xlabel="milliseconds", xlim=(0, 1.35 * top))
         panel.grid(axis="x")
         panel.invert_yaxis()
 
