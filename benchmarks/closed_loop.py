@@ -57,6 +57,7 @@ class Truths:
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Simulations, and trainings on each of their datasets.")] = 3,
     requests: Annotated[int, typer.Option(min=100, help="Simulated requests.")] = 100_000,
+    noise: Annotated[float, typer.Option(min=0, max=1, help="The most that the teacher's answers waver.")] = 0.6,
     folder: Annotated[Path, typer.Option(help="Where the trainings lie.")] = Path("runs/closed_loop"),
     quick: Quick = False,
     results: Results = RESULTS,
@@ -66,17 +67,27 @@ def main(
     rows = read_dataset(DATASETS / "teacher.jsonl")
     training = [row for row in rows if row.split == "train"]
     test = [row for row in rows if row.split == "test"][: 50 if quick else None]
-    found = {seed: _run(training, test, requests, seed, folder / f"seed-{seed}", quick) for seed in range(1, seeds + 1)}
-    _report(found).publish(results, seeds=seeds, requests=requests, quick=quick, simulated=True)
+    manners, where = Manners(noise=noise), folder / f"noise-{noise:g}"
+    found = {
+        seed: _run(training, test, manners, requests, seed, where / f"seed-{seed}", quick)
+        for seed in range(1, seeds + 1)
+    }
+    _report(found).publish(results, seeds=seeds, requests=requests, noise=noise, quick=quick, simulated=True)
 
 
 def _run(
-    training: Sequence[Example], test: Sequence[Example], requests: int, seed: int, folder: Path, quick: bool
+    training: Sequence[Example],
+    test: Sequence[Example],
+    manners: Manners,
+    requests: int,
+    seed: int,
+    folder: Path,
+    quick: bool,
 ) -> dict[str, Any]:
     """One simulation, and a student of each dataset; from the folder if it was there before."""
 
     def compute() -> dict[str, Any]:
-        world = build(training, read_dataset(DATASETS / "alternates.jsonl"), Manners(), seed)
+        world = build(training, read_dataset(DATASETS / "alternates.jsonl"), manners, seed)
         truths = _truths(world, requests, seed)
         reference = {fold(row.intent): row.grade for row in training}
         return {

@@ -75,6 +75,20 @@ async def test_replicas_count_a_caller_together_and_do_not_ask_again_for_one_who
         assert counted == "5", "once by each replica after the limit"
 
 
+async def test_a_replica_far_from_the_limit_does_not_wait_for_the_common_count(redis: RedisServer) -> None:
+    async with linked(redis.url) as first, linked(redis.url) as second:
+        one, other = RateLimit("8/minute", first), RateLimit("8/minute", second)
+        redis.hang()
+        try:
+            assert [await asyncio.wait_for(one.wait("a"), 1) for _ in range(4)] == [0] * 4
+        finally:
+            redis.go_on()
+        await first.ask("PING")
+        assert [await other.wait("a") for _ in range(4)] == [0] * 4
+        await second.ask("PING")
+        assert await other.wait("a") > 0, "both replicas' requests count"
+
+
 async def test_the_shared_window_ends(redis: RedisServer) -> None:
     async with linked(redis.url) as link:
         rate = RateLimit("1/second", link)
@@ -89,6 +103,7 @@ async def test_without_redis_each_replica_goes_on_counting_from_where_they_were(
     async with linked(redis.url) as link:
         one, other = RateLimit("5/minute", link), RateLimit("5/minute", link)
         assert [await rate.wait("a") for rate in (one, other, other)] == [0, 0, 0]
+        await link.ask("PING")  # answered after the counts
         redis.kill()
         waits = [await other.wait("a") for _ in range(4)]
         assert waits[:2] == [0, 0]
@@ -100,6 +115,7 @@ async def test_a_counter_that_is_none_counts_here(redis: RedisServer) -> None:
     async with linked(redis.url) as link:
         rate = RateLimit("2/minute", link)
         await rate.wait("a")
+        await link.ask("PING")
         (name,) = redis.names()
         redis.client.set(name, "not a number")
         assert await rate.wait("a") == 0
