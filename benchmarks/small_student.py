@@ -1,9 +1,9 @@
 """A student small enough to be trained many times over: what the studies measure with.
 
-`recolor-mini` with one decoder layer, trained on its frozen encoder; else trained as it is released, but shorter: so many
-steps whatever the size of the data, in whole epochs, so that sizes differ in data alone. The best of the last three
-epochs and the decoding thresholds are chosen on the validation rows; the test rows are scored once. A finished training
-lies in its folder and is not repeated.
+`recolor-mini` with one decoder layer, trained on its frozen encoder; else trained as it is released, but shorter: so
+many steps whatever the size of the data, in whole epochs, so that sizes differ in data alone. The best of the last
+three epochs and the decoding thresholds are chosen on the validation rows; the test rows are scored once. A finished
+training lies in its folder and is not repeated.
 """
 
 import json

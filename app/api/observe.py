@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import ApiError, Internal, error_response
 from app.api.exchange import Exchange
 from app.api.tracing import traced
+from app.serving.variant import CONTROL
 from app.telemetry.logs import log_failure
 from app.telemetry.metrics import REQUEST_DURATION
 
@@ -18,11 +19,17 @@ CLIENT_CLOSED_REQUEST = 499
 """What metrics and logs call an answer that nobody waited for; it is never sent."""
 
 
+EXPECTED = ("200", "500", "503")
+"""Answers that are there as series before the first: Prometheus takes a new series' first value for its beginning."""
+
+
 class Observe:
     """Pure ASGI middleware. `routes` are the paths that may be a label; every other path counts as ``other``."""
 
     def __init__(self, app: ASGIApp, routes: Collection[str], model: str) -> None:
         self._app, self._routes, self._model = app, routes, model
+        for status in EXPECTED:
+            REQUEST_DURATION.labels("/recolor", status, CONTROL, model)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

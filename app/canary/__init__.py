@@ -2,7 +2,7 @@
 
 from app.canary.counts import Release, Tracks, read_tracks
 from app.canary.criteria import Criterion, read_criteria
-from app.canary.errors import CanaryError
+from app.canary.errors import CanaryError, ServerAwayError
 from app.canary.prometheus import Prometheus
 from app.canary.verdict import Finding, Guarantee, Report, judge
 
@@ -14,6 +14,7 @@ __all__ = [
     "Prometheus",
     "Release",
     "Report",
+    "ServerAwayError",
     "Tracks",
     "judge",
     "read_criteria",

@@ -9,7 +9,7 @@ from app.canary.intervals import Histogram
 from app.canary.prometheus import Prometheus, Sample
 
 REQUESTS = "track:recolor_requests:increase10m"
-MODELS = 'max by (namespace, job, model) (recolor_build_info{track="canary"})'
+MODELS = 'max by (namespace, job, model) (max_over_time(recolor_build_info{track="canary"}[%s]))'
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,20 @@ class Tracks:
     """One release's counts.
 
     Attributes:
-        model: what the canary answers with; None where that is not one.
+        models: what the canary answered with in the window.
         requests: of each track, in the window.
         found: the samples of every series that a criterion asks for.
     """
 
     release: Release
-    model: str | None
+    models: frozenset[str]
     requests: Mapping[str, float]
     found: Mapping[str, Sequence[Sample]]
+
+    @property
+    def model(self) -> str | None:
+        """What the canary answers with; None where that is not one."""
+        return next(iter(self.models)) if len(self.models) == 1 else None
 
     def count(self, series: str, track: str) -> float:
         """How many of something the track counted; 0 where it counted none."""
@@ -61,12 +66,12 @@ def read_tracks(
     at = server.now()
     asked = {REQUESTS, *(series for it in criteria for series in it.counts.values() or (it.series,))}
     found = {series: server.ask(query(series, window), at) for series in asked}
-    models = server.ask(MODELS, at)
+    models = server.ask(MODELS % window, at)
     release = _one({_release(it) for samples in (*found.values(), models) for it in samples}, namespace, job)
     own = {series: [it for it in samples if _release(it) == release] for series, samples in found.items()}
-    names = {it.labels.get("model", "") for it in models if _release(it) == release}
+    names = frozenset(it.labels.get("model", "") for it in models if _release(it) == release)
     requests = {track: sum(it.value for it in _of(track, own[REQUESTS])) for track in ("stable", "canary")}
-    return Tracks(release, names.pop() if len(names) == 1 else None, requests, own)
+    return Tracks(release, names, requests, own)
 
 
 def _one(releases: set[Release], namespace: str | None, job: str | None) -> Release:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.canary.errors import CanaryError
+from app.canary.errors import CanaryError, ServerAwayError
 
 SECONDS = 30.0
 
@@ -42,7 +42,13 @@ class Prometheus:
 
     def now(self) -> float:
         """The server's time, in seconds since 1970: for queries that look at one moment."""
-        return float(self._query("time()")[1])
+        return self._scalar(self._query("time()"))
+
+    def _scalar(self, result: Any) -> float:
+        try:
+            return float(result[1])
+        except (LookupError, TypeError, ValueError):
+            raise CanaryError(f"{self._shown} does not say its time as a Prometheus server does") from None
 
     def ask(self, query: str, at: float) -> list[Sample]:
         """The samples of an instant vector, without those that are no number."""
@@ -53,11 +59,13 @@ class Prometheus:
         try:
             answer = self._http.get("/api/v1/query", params={"query": query, **parameters})
         except httpx.TimeoutException:
-            raise CanaryError(f"{self._shown} has not answered for {self._http.timeout.read:g} s") from None
+            raise ServerAwayError(f"{self._shown} has not answered for {self._http.timeout.read:g} s") from None
         except httpx.HTTPError as error:
-            raise CanaryError(f"{self._shown} cannot be reached: {error}") from None
+            raise ServerAwayError(f"{self._shown} cannot be reached: {error}") from None
         if answer.status_code in (401, 403):
             raise CanaryError(f"{self._shown} wants another key ({answer.status_code}): set RECOLOR_PROMETHEUS_KEY")
+        if answer.status_code >= 500:
+            raise ServerAwayError(f"{self._shown} does not answer now (status {answer.status_code})")
         try:
             body = answer.json()
             if body["status"] == "success":

@@ -112,6 +112,8 @@ def judge(tracks: Tracks, criteria: Sequence[Criterion], window: str, least: int
 
 def _missing(tracks: Tracks, window: str, least: int) -> str | None:
     """Why the sample does not do; None where it does."""
+    if len(tracks.models) > 1:
+        return f"the window of {window} reaches back to another canary: {' and '.join(sorted(tracks.models))} answered"
     for track in ("canary", "stable"):
         asked = tracks.requests[track]
         if asked <= 0:

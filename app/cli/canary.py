@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from app.canary import CanaryError, Criterion, Guarantee, Prometheus, Report, judge, read_criteria, read_tracks
+from app.canary import Criterion, Guarantee, Prometheus, Report, ServerAwayError, judge, read_criteria, read_tracks
 from app.canary.verdict import LEAST_REQUESTS, Verdict
 from app.canary.words import amount, apart, interval, tolerated
 from app.cli.console import err, errors, out, settings_of
@@ -57,6 +57,9 @@ def canary(
     is rolled back, and one beyond a limit promoted, with a probability of at
     most 1 - --confidence each. Looks beyond --looks are not covered.
 
+    A canary's cache is cold at first, which makes it slower than stable by its
+    popular looks: give it time before you believe its latency.
+
     A key, if Prometheus asks for one: RECOLOR_PROMETHEUS_KEY.
     """
     criteria = _with_limits(read_criteria(), most or [])
@@ -77,7 +80,7 @@ def canary(
         for left in range(looks - 1 if watch else 0, 0, -1):
             try:
                 report = look()
-            except CanaryError as error:  # a server that is away for a moment ends no watch
+            except ServerAwayError as error:  # a server that is away for a moment ends no watch
                 progress = str(error)
             else:
                 if report.verdict != "wait":

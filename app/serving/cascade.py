@@ -7,6 +7,7 @@ from time import perf_counter
 from app.grade.codecs import DecodeError
 from app.serving.cache import CacheKey, cache_key, teacher_key
 from app.serving.deadline import Deadline
+from app.serving.errors import Overloaded
 from app.serving.timings import Timings
 from app.serving.variant import CONTROL
 from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Source, Verdict
@@ -16,6 +17,9 @@ from app.teacher import Teacher, TeacherAnswer, TeacherError
 from app.telemetry import traces
 from app.telemetry.metrics import FALLBACKS
 from app.telemetry.stages import stage
+
+SPARE_SECONDS = 0.5
+"""For everything else that a request of a teacher and then a student does."""
 
 Report = Callable[[str, Verdict], Awaitable[None]]
 """Takes each tool's verdict as soon as it is known."""
@@ -136,7 +140,7 @@ class TeacherFirst(Cascade):
         super().__init__(student, teacher, settings, variant)
         if not teacher.enabled:
             raise ValueError("RECOLOR_VARIANTS: the teacher needs its key, RECOLOR_TEACHER_API_KEY")
-        if settings.deadline_seconds < settings.student_seconds + settings.teacher_typical_seconds:
+        if settings.deadline_seconds < settings.student_seconds + settings.teacher_typical_seconds + SPARE_SECONDS:
             raise ValueError(
                 "RECOLOR_DEADLINE_SECONDS leaves no time for the teacher, RECOLOR_TEACHER_TYPICAL_SECONDS, and then "
                 "the student, RECOLOR_STUDENT_SECONDS"
@@ -168,6 +172,13 @@ class TeacherFirst(Cascade):
         await self._ask_teacher(intent, tools, before, timings, settle)
         if not failed:
             return
-        for tool, verdict in (await self._ask_student(intent, list(failed), deadline, timings)).items():
+        try:
+            answers = await self._ask_student(intent, list(failed), deadline, timings)
+        except Overloaded:
+            if len(failed) == len(tools):
+                raise
+            answers = {}  # what the teacher has decided is not refused for the rest
+        for tool, verdict in failed.items():
             # Where both fail it is for the teacher's reason: that the student cannot read a text is not the last word.
-            await report(tool, verdict if isinstance(verdict, Decided) else failed[tool])
+            answer = answers.get(tool)
+            await report(tool, answer if isinstance(answer, Decided) else verdict)

@@ -15,7 +15,7 @@ from app.serving.recoloring import RecolorRequest
 from app.serving.verdict import Decided
 from app.settings import Settings
 from app.students import Student
-from app.teacher import Teacher, TeacherAnswer
+from app.teacher import Teacher, TeacherAnswer, TeacherError
 from app.teacher.price import dollars, most_dollars
 
 DAY_SECONDS = 86_400
@@ -75,7 +75,13 @@ class Fresh(TeacherFirst):
         return False
 
     async def _ask(self, intent: str, tool: str, seconds: float) -> TeacherAnswer:
-        answer = await super()._ask(intent, tool, seconds)
-        paid = dollars(self._settings, answer.prompt_tokens, answer.completion_tokens)
-        self._budget.give_back(most_dollars(self._settings, tool) - paid)
+        most = most_dollars(self._settings, tool)
+        try:
+            answer = await super()._ask(intent, tool, seconds)
+        except TeacherError as error:
+            if not error.asked:
+                self._budget.give_back(most)
+            raise
+        if answer.prompt_tokens:  # some servers do not say what a call took
+            self._budget.give_back(most - dollars(self._settings, answer.prompt_tokens, answer.completion_tokens))
         return answer

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from app.events import NO_EVENTS, Events, Serve, ServedTool
-from app.grade import fold
+from app.grade import TOOLS, fold
 from app.serving.cache import Cache, CacheKey
 from app.serving.cascade import Cascade
 from app.serving.deadline import Deadline
@@ -16,11 +16,11 @@ from app.serving.readiness import Readiness, StudentInfo, TeacherInfo
 from app.serving.recoloring import Recoloring, RecolorRequest
 from app.serving.routing import Routing
 from app.serving.timings import Timings
-from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
+from app.serving.verdict import LOW_CONFIDENCE, STUDENT_REASONS, Decided, Failed, Verdict
 from app.settings import Settings
-from app.students import Student
+from app.students import EngineError, Student
 from app.teacher import Teacher
-from app.telemetry.metrics import DEGRADED, INFLIGHT, REJECTED, TOOL_RESULTS
+from app.telemetry.metrics import DEGRADED, FALLBACKS, INFLIGHT, REJECTED, TOOL_RESULTS
 from app.telemetry.stages import stage
 
 
@@ -48,7 +48,11 @@ class Recolorer:
     async def start(self) -> None:
         """Load the students and warm them up. Raises what their loading raises, and EngineError."""
         for student in self._students:
-            await student.start()
+            try:
+                await student.start()
+            except EngineError as error:
+                raise EngineError(f"{student.model}: {error}") from error
+            _expect(student.model)
         DEGRADED.set_function(lambda: self.readiness.degraded)
 
     async def close(self) -> None:
@@ -174,3 +178,10 @@ class Recolorer:
 
 def _timed_out(verdict: Verdict) -> bool:
     return isinstance(verdict, Failed) and verdict.reason == "timeout"
+
+
+def _expect(model: str) -> None:
+    """Have the counters there before what they count: Prometheus takes a new series' first value for its beginning."""
+    for tool in TOOLS:
+        for reason in STUDENT_REASONS:
+            FALLBACKS.labels(tool, reason, model)

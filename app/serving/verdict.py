@@ -10,6 +10,9 @@ Source = Literal["student", "teacher"]
 LOW_CONFIDENCE = "low_confidence"
 """The reason that does not pass: no model at hand can read the intent."""
 
+STUDENT_REASONS = ("invalid_json", "schema", "truncated", "timeout", "engine_error", LOW_CONFIDENCE)
+"""Why a student's answer does not count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:

@@ -22,6 +22,7 @@ from app.teacher.reading import Reading, read
 from app.telemetry.metrics import TEACHER_COST, TEACHER_REQUESTS, TEACHER_TOKENS
 
 BACKOFF_SECONDS = 0.25
+NOT_SENT = ("breaker_open", "no_time")
 """Pause before the first retry where the server names none; doubles with each further one."""
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Teacher:
         result = await self._ask(self._client, tool, messages(tool, intent), deadline)
         if isinstance(result, Failure):
             reason: TeacherReason = "timeout" if result.outcome in ("timeout", "no_time") else "teacher_error"
-            raise TeacherError(reason, f"{tool}: {result.detail}")
+            raise TeacherError(reason, f"{tool}: {result.detail}", asked=result.outcome not in NOT_SENT)
         reading = self._read(tool, result)
         return TeacherAnswer(reading.settings, reading.reasoning, result.prompt_tokens, result.completion_tokens)
 

@@ -26,6 +26,9 @@
 {{- if and $v.canary.enabled (not $v.canary.model) }}
 {{- fail "canary.enabled=true needs canary.model, the name@version to try." }}
 {{- end }}
+{{- if and (or $v.canary.enabled $v.rollouts.enabled) $v.settings.RECOLOR_VARIANTS }}
+{{- fail (printf "%s and an experiment (settings.RECOLOR_VARIANTS) blur each other: requests are shared by the one, projects by the other. Have one at a time." $several) }}
+{{- end }}
 {{- if and (or $v.canary.enabled $v.rollouts.enabled) (eq $v.traffic.kind "none") }}
 {{- fail (printf "%s needs something that shares traffic by weight: set traffic.kind to gateway or nginx." $several) }}
 {{- end }}

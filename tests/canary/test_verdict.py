@@ -44,7 +44,8 @@ def tracks(
             times.append(Sample({**labels, "le": bound}, count))
     for name, value in (("degraded", degraded), ("engine", down)):
         found[SERIES[name].series] = [] if value is None else [Sample({}, value)]
-    return Tracks(Release("looks", "recolor-metrics"), "m@2", {"stable": requests[0], "canary": requests[1]}, found)
+    asked = {"stable": requests[0], "canary": requests[1]}
+    return Tracks(Release("looks", "recolor-metrics"), frozenset({"m@2"}), asked, found)
 
 
 def judged(of: Tracks, least: int = 200, **guarantee: Any) -> Report:
@@ -53,6 +54,12 @@ def judged(of: Tracks, least: int = 200, **guarantee: Any) -> Report:
 
 def names(report: Report, verdict: str) -> set[str]:
     return {finding.name for finding in report.findings if finding.judged == verdict}
+
+
+def test_counts_of_two_canaries_in_one_window_decide_nothing() -> None:
+    report = judged(replace(tracks(errors=(0, 500)), models=frozenset({"m@2", "m@3"})))
+    assert report.verdict == "wait"
+    assert any("reaches back to another canary: m@2 and m@3" in reason for reason in report.reasons)
 
 
 def test_a_canary_like_stable_is_promoted() -> None:

@@ -62,7 +62,7 @@ def walk() -> list[tuple[list[str], Rendered, list[dict[str, Any]]]]:
 
 def test_each_command_of_the_walk_is_accepted_and_shows_what_is_rendered() -> None:
     steps = walk()
-    assert len(steps) == 8
+    assert len(steps) == 9
     shown = [(rendered, it) for _, rendered, blocks in steps for it in blocks]
     assert len(shown) == 6
     for rendered, it in shown:
@@ -70,7 +70,7 @@ def test_each_command_of_the_walk_is_accepted_and_shows_what_is_rendered() -> No
 
 
 def test_promotion_and_rollback_leave_one_deployment_with_the_model_they_should() -> None:
-    _, _, _, _, _, (_, promoted, _), (_, rolled_back, _), (_, argo, _) = walk()
+    _, _, _, _, _, _, (_, promoted, _), (_, rolled_back, _), (_, argo, _) = walk()
     for rendered in (promoted, rolled_back):
         assert rendered.all("Deployment").keys() == {"recolor"}
         assert {"name": "RECOLOR_MODEL", "value": "recolor-mini@2"} in rendered.pod()["containers"][0]["env"]
@@ -88,7 +88,7 @@ def test_the_readme_shows_what_recolor_canary_prints(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(console.out, "width", 120)
-    show(judged(replace(tracks(), model="recolor-mini@2")), "recolor")
+    show(judged(replace(tracks(), models=frozenset({"recolor-mini@2"}))), "recolor")
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     (shown,) = [text for language, text in BLOCKS if language == "text"]
     assert printed[: len(shown.splitlines())] == shown.splitlines()

@@ -116,8 +116,17 @@ CASES = [
     ),
     Case(
         "RecolorNobodyAnswers",
-        {at("recolor_engine_ready", model="m@1"): "1 0x30", at("recolor_degraded"): "0x30"},
-        {at("recolor_engine_ready", model="m@1"): "1 0x30", at("recolor_degraded"): "0 1x30"},
+        {
+            at("recolor_build_info", model="m@1"): "1x30",
+            at("recolor_engine_ready", model="m@1"): "1 0x30",
+            at("recolor_engine_ready", model="rival@1"): "1x30",
+            at("recolor_degraded"): "0x30",
+        },
+        {
+            at("recolor_build_info", model="m@1"): "1x30",
+            at("recolor_engine_ready", model="m@1"): "1 0x30",
+            at("recolor_degraded"): "0 1x30",
+        },
         10,
         "Neither a student nor the teacher can answer",
     ),

@@ -58,6 +58,7 @@ EVENTS: Values = {"events": {"secret": "e"}}
         ([SHARED, HPA, {"autoscaling": {"minReplicas": 11}}], "minReplicas is above autoscaling.maxReplicas"),
         ([GATEWAY, {"traffic": {"gateway": {"name": ""}}}], "needs traffic.gateway.name"),
         ([NGINX, {"traffic": {"host": ""}}], "needs traffic.host"),
+        ([SHARED, CANARY, GATEWAY, {"settings": {"RECOLOR_VARIANTS": "b:5=m@2"}}], "Have one at a time"),
         ([{"models": {"source": "copy"}}], "needs models.copy.image"),
     ],
 )

@@ -10,7 +10,7 @@ from app.main import build_recolorer
 from app.serving import Recolorer, RecolorRequest, Unavailable
 from app.serving.variant import read_experiment
 from app.settings import Settings
-from app.students import Answer, Engine, EngineError, ModelStoreError, load_engine
+from app.students import Answer, Engine, EngineError, ModelStoreError, Overloaded, load_engine
 from tests.serving.engines import ScriptedEngine, look
 from tests.serving.helpers import Counted, Kept, ask, eventually, recolorer_of, settings
 from tests.serving.teachers import LESSON, ScriptedTeacher
@@ -104,13 +104,27 @@ async def test_a_tool_that_the_teacher_of_a_variant_fails_is_the_students_for_on
 
 async def test_a_teacher_that_is_late_leaves_the_student_its_time() -> None:
     teacher = ScriptedTeacher()
-    given = EXPERIMENT | {"deadline_seconds": 30, "student_seconds": 29.9, "teacher_typical_seconds": 0.1}
+    given = EXPERIMENT | {"deadline_seconds": 30, "student_seconds": 29.4, "teacher_typical_seconds": 0.1}
     async with recolorer_of(ScriptedEngine(), teacher, rivals=[bold()], **given) as recolorer:
         teacher.gate.clear()
         answer = await recolorer.recolor(ask_as("teacher"))
     assert set(answer.sources.values()) == {"student"}
     assert list(answer.timings_ms) == ["total", "teacher", "queue", "generate"]
-    assert all(0 < timeout <= 0.1 for timeout in teacher.timeouts)
+    assert all(0 < timeout <= 0.6 for timeout in teacher.timeouts)
+
+
+async def test_what_the_teacher_has_decided_is_served_though_the_students_queue_is_full() -> None:
+    teacher = ScriptedTeacher(refusals={"filter": "teacher_error"})
+    engine = ScriptedEngine()
+    async with recolorer_of(engine, teacher, rivals=[bold()], **EXPERIMENT) as recolorer:
+
+        async def full(prompts: object) -> None:
+            raise Overloaded(1)
+
+        recolorer._students[0].generate = full  # type: ignore[method-assign,assignment]
+        answer = await recolorer.recolor(ask_as("teacher"))
+    assert set(answer.sources) == {"adjust", "selective_adjust"}
+    assert answer.failed == {"filter": "teacher_error"}
 
 
 async def test_where_both_fail_it_is_for_the_teachers_reason() -> None:

@@ -14,6 +14,7 @@ from app.prompts.augment import messages
 from app.settings import Settings
 from app.teacher.call import Completion, Failure, call, connect
 
+NOBODY_WRITES = "nobody can write similar intents: set RECOLOR_TEACHER_API_KEY, or give --replay"
 SECONDS = 60.0
 TEMPERATURE = 0.7
 TRIES = 4
@@ -67,7 +68,7 @@ class Writer:
         except ValueError as error:
             raise DatasetError(str(error)) from None
         if client is None:
-            raise DatasetError("nobody can write similar intents: set RECOLOR_TEACHER_API_KEY, or give --replay")
+            raise DatasetError(NOBODY_WRITES)
         self._client: AsyncOpenAI = client
         self._model, self._record = settings.teacher_model, record
         self._slots = asyncio.Semaphore(settings.teacher_concurrency)

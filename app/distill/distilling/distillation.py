@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.distill.augment.mistakes import Thresholds, freeze, sample
-from app.distill.augment.similar import similar_to
+from app.distill.augment.similar import NOBODY_WRITES, read_similar, similar_to
 from app.distill.behaviours import read_behaviours
 from app.distill.comparison.report import plain_differences
 from app.distill.corpus import Corpus, read_corpus
@@ -59,6 +59,7 @@ def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str 
     read_behaviours(plan.behaviours)
     current = ModelStore(settings.model_store).find(plan.against)
     _require_free(plan, again)
+    _require_writer(plan, settings)
     if again:
         Stages(plan.folder, show.say).forget(plan.stages[plan.stages.index(again) :])
     return _Run(plan, settings, train, show, current.manifest.files).through()
@@ -70,6 +71,13 @@ def _require_free(plan: Plan, again: str) -> None:
     ours = (plan.folder / "release").exists() and again in ("", "current", "compare", "release")
     if target.exists() and not ours:
         raise ModelStoreError(f"{plan.model} exists in {plan.store}; choose another --version")
+
+
+def _require_writer(plan: Plan, settings: Settings) -> None:
+    """Raises DatasetError where nobody could write similar requests: told hours before."""
+    read_similar(plan.replay)
+    if plan.rounds and not plan.replay and settings.teacher_api_key is None:
+        raise DatasetError(NOBODY_WRITES)
 
 
 class _Run:
@@ -228,7 +236,7 @@ class _Run:
         new = self.results[f"evaluate-{chosen}"]
         compared: dict[str, Any] = {
             "round": chosen,
-            "student": fingerprint(new),
+            "students": [fingerprint(self.results[f"evaluate-{n}"]) for n in range(self.plan.rounds + 1)],
             "current": fingerprint(current),
             "limits": self.plan.limits.plain(),
         }
