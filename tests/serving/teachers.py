@@ -23,6 +23,8 @@ class ScriptedTeacher:
     calls: list[tuple[str, str]] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    tokens: tuple[int, int] = (100, 50)
+    asked: bool = True
     cancelled: int = 0
     busy: int = 0
     busiest: int = 0
@@ -48,8 +50,8 @@ class ScriptedTeacher:
         finally:
             self.busy -= 1
         if tool in self.refusals:
-            raise TeacherError(self.refusals[tool])
-        return TeacherAnswer(LESSON[tool], "because", 100, 50)
+            raise TeacherError(self.refusals[tool], asked=self.asked)
+        return TeacherAnswer(LESSON[tool], "because", *self.tokens)
 
     async def close(self) -> None:
         self.closed = True

@@ -112,6 +112,20 @@ async def test_a_call_that_failed_counts_as_the_most_it_may_have_cost() -> None:
     assert {source for answer in answers for source in answer.sources.values()} == {"student"}
 
 
+async def test_an_answer_of_a_server_that_counts_no_tokens_costs_the_most() -> None:
+    teacher = ScriptedTeacher(tokens=(0, 0))
+    async with recolorer_of(ScriptedEngine(), teacher, teacher_fresh_dollars=MOST * 1.9, **ALWAYS) as one:
+        answers = [await one.recolor(ask(f"look {number}")) for number in range(2)]
+    assert [answer.model for answer in answers] == ["gpt-test", "scripted@1"]
+
+
+async def test_a_call_that_was_not_sent_costs_nothing() -> None:
+    teacher = ScriptedTeacher(refusals=dict.fromkeys(TOOLS, "timeout"), asked=False)
+    async with recolorer_of(ScriptedEngine(), teacher, teacher_fresh_dollars=MOST * 1.9, **ALWAYS) as one:
+        answers = [await one.recolor(ask(f"look {number}")) for number in range(3)]
+    assert [answer.model for answer in answers] == ["gpt-test"] * 3
+
+
 def test_the_budget_is_that_of_a_day() -> None:
     now = [0.0]
     budget = Budget(1.0, lambda: now[0])
