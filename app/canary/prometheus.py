@@ -64,16 +64,15 @@ class Prometheus:
             raise ServerAwayError(f"{self._shown} cannot be reached: {error}") from None
         if answer.status_code in (401, 403):
             raise CanaryError(f"{self._shown} wants another key ({answer.status_code}): set RECOLOR_PROMETHEUS_KEY")
-        if answer.status_code >= 500:
-            raise ServerAwayError(f"{self._shown} does not answer now (status {answer.status_code})")
+        failure = ServerAwayError if answer.status_code >= 500 else CanaryError
         try:
             body = answer.json()
             if body["status"] == "success":
                 return body["data"]["result"]
             reason = body["error"]
         except (ValueError, LookupError, TypeError):
-            raise CanaryError(
+            raise failure(
                 f"{self._shown} does not answer as a Prometheus server does (status {answer.status_code}): "
                 "give the address under which /api/v1/query is"
             ) from None
-        raise CanaryError(f"{self._shown} refuses the query: {reason}")
+        raise failure(f"{self._shown} refuses the query: {reason}")

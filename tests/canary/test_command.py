@@ -86,7 +86,7 @@ def watched(
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console.out, "width", 160)
+    monkeypatch.setattr(console.out, "_width", 160)
     monkeypatch.delenv("RECOLOR_PROMETHEUS_KEY", raising=False)
 
 

@@ -23,7 +23,7 @@ def _environment(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOLOR_STUDENT_SECONDS", "120")
     monkeypatch.setenv("RECOLOR_DEADLINE_SECONDS", "240")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(console.out, "width", 160)
+    monkeypatch.setattr(console.out, "_width", 160)
 
 
 def recolor(*arguments: str | Path) -> Result:

@@ -87,7 +87,7 @@ def test_the_readme_lists_every_profile_and_every_limit_of_a_canary() -> None:
 def test_the_readme_shows_what_recolor_canary_prints(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(console.out, "width", 120)
+    monkeypatch.setattr(console.out, "_width", 120)
     show(judged(replace(tracks(), models=frozenset({"recolor-mini@2"}))), "recolor")
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     (shown,) = [text for language, text in BLOCKS if language == "text"]

@@ -21,7 +21,7 @@ from tests.cli.conftest import recolor
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelStore:
     monkeypatch.setenv("RECOLOR_MODEL_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr(console.out, "width", 200)
+    monkeypatch.setattr(console.out, "_width", 200)
     return ModelStore(tmp_path / "store")
 
 

@@ -90,7 +90,7 @@ def test_files_and_event_store_hold_the_same_and_every_row_says_that_it_is_simul
     found = overview(store.database)
     store.close()
     assert found.requests == 700
-    assert set(found.started) == {"simulated"}
+    assert {one.variant for one in found.projects} == {"simulated"}
     into_files(tmp_path / "parquet", ".parquet", world, traffic(world, 700, 1), 1, nothing)
     into_files(tmp_path / "jsonl", ".jsonl", world, traffic(world, 700, 1), 1, nothing)
     served = pq.read_table(tmp_path / "parquet" / "served.parquet")
