@@ -16,6 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+LEAST = 1e-6
+"""Of a request: Prometheus extrapolates, so that its counts are not whole; less than this is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -52,7 +55,7 @@ def share(part: float, whole: float, tail: float) -> Estimate | None:
 
 def quantile(times: Histogram, of: float, tail: float) -> Estimate | None:
     """In seconds; None where nothing was measured. `of` is between 0 and 1."""
-    if len(times.bounds) < 2 or times.total <= 0:
+    if len(times.bounds) < 2 or times.total < LEAST:
         return None
     far = _far(times.total, tail)
     low = _last(lambda seen: _entropy(seen, of) <= far, of, 0.0)
