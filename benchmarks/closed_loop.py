@@ -3,12 +3,13 @@
 SIMULATED traffic (`recolor simulate`): 100,000 requests for intents of the training split, answered by a teacher that
 wavers, exported by users who like what is close to the reference. `recolor collect` keeps of each intent what was
 exported most often. Measured: how far the kept answers are from the reference, and how far a random served answer to
-the same intents is; then the small student (`benchmarks.small_student`) is trained on three datasets and scored
+the same intents is; then the small student (`benchmarks.small_student`) is trained on four datasets and scored
 against the reference on the test split:
 
 - collected: the kept answers;
 - random, same intents: to each of these intents a random answer of those that were served;
-- random, all intents: the same for every intent that was asked, also those of which nothing could be kept.
+- collected, all intents: the kept answers, and what `--unexported` keeps of the intents without exports;
+- random, all intents: to each of these a random answer.
 
 Each seed has traffic of its own. A study that was stopped goes on from --folder.
 """
@@ -16,7 +17,7 @@ Each seed has traffic of its own. A study that was stopped goes on from --folder
 import random
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,21 +38,10 @@ from benchmarks.harness import RESULTS, Quick, Report, Results, run, table
 from benchmarks.small_student import Part, Steps, clear, kept, scored, spread, train
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
-COLLECTED, SAME, ALL = "collected", "random, same intents", "random, all intents"
+COLLECTED, RANDOM = "collected", "random, same intents"
+COLLECTED_ALL, RANDOM_ALL = "collected, all intents", "random, all intents"
+RIVALS = {COLLECTED: RANDOM, COLLECTED_ALL: RANDOM_ALL}
 VALIDATION = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Truths:
-    """Three answers to what was asked, by folded intent; the first two to the same intents."""
-
-    collected: Mapping[str, Grade]
-    same: Mapping[str, Grade]
-    every: Mapping[str, Grade]
-
-    @property
-    def by_name(self) -> dict[str, Mapping[str, Grade]]:
-        return {COLLECTED: self.collected, SAME: self.same, ALL: self.every}
 
 
 def main(
@@ -92,39 +82,40 @@ def _run(
     quick: bool,
 ) -> dict[str, Any]:
     """One simulation, and a student of each dataset; from the folder if it was there before."""
-
-    def compute() -> dict[str, Any]:
-        world = build(training, read_dataset(DATASETS / "alternates.jsonl"), manners, seed)
-        truths = _truths(world, requests, seed)
-        reference = {fold(row.intent): row.grade for row in training}
-        return {
-            name: {"rows": len(grades), "distance": _distance(grades, reference)}
-            | _student(grades, test, folder / name.replace(", ", "-").replace(" ", "-"), seed, steps, quick)
-            for name, grades in truths.by_name.items()
-        }
-
-    result = kept(folder, compute)
-    clear(folder)
-    return result
+    world = build(training, read_dataset(DATASETS / "alternates.jsonl"), manners, seed)
+    reference = {fold(row.intent): row.grade for row in training}
+    truths = _truths(world, requests, seed)
+    found = {}
+    for name, grades in truths.items():
+        where = folder / name.replace(", ", "-").replace(" ", "-")
+        student = partial(_student, grades, test, where, seed, steps, quick)
+        found[name] = {"rows": len(grades), "distance": _distance(grades, reference)} | kept(where, student)
+        clear(where)
+    return found
 
 
-def _truths(world: World, requests: int, seed: int) -> Truths:
-    """What the loop keeps, and what it would have without looking at exports."""
+def _truths(world: World, requests: int, seed: int) -> dict[str, Mapping[str, Grade]]:
+    """By folded intent, what the loop keeps and what it would have without looking at exports."""
     with tempfile.TemporaryDirectory(prefix="recolor-log-") as log:
         into_files(Path(log), ".parquet", world, traffic(world, requests, seed), seed, lambda done: None)
-        with open_log(log) as opened:
-            dataset = collect(opened, Rule()).dataset
-    collected = {row["intent"]: Grade.parse({tool: row[tool] for tool in TOOLS}) for row in dataset}
+        some, every = (_collected(log, Rule(unexported=unexported)) for unexported in (False, True))
     rng = random.Random(seed)
     served: dict[int, list[int]] = {}
     for part in traffic(world, requests, seed):
         for intent, answer in zip(part.intents.tolist(), part.answers.tolist(), strict=True):
             served.setdefault(intent, []).append(answer)
-    every = {
+    drawn = {
         world.intents[intent]: Grade.of({tool: world.answers[tool][answer] for tool in TOOLS})
         for intent, answer in ((intent, rng.choice(answers)) for intent, answers in sorted(served.items()))
     }
-    return Truths(collected, {intent: every[intent] for intent in collected}, every)
+    same = {intent: drawn[intent] for intent in some}
+    return {COLLECTED: some, RANDOM: same, COLLECTED_ALL: every, RANDOM_ALL: drawn}
+
+
+def _collected(log: str, rule: Rule) -> Mapping[str, Grade]:
+    with open_log(log) as opened:
+        dataset = collect(opened, rule).dataset
+    return {row["intent"]: Grade.parse({tool: row[tool] for tool in TOOLS}) for row in dataset}
 
 
 def _distance(grades: Mapping[str, Grade], reference: Mapping[str, Grade]) -> float:
@@ -156,11 +147,11 @@ def _report(found: Mapping[int, Mapping[str, Any]]) -> Report:
             spread([one[name]["distance"] for one in runs]),
             spread([one[name]["overall"] for one in runs]),
             *(spread([one[name][tool] for one in runs]) for tool in TOOLS),
-            "" if name == COLLECTED else spread([one[COLLECTED]["overall"] - one[name]["overall"] for one in runs]),
+            spread([one[name]["overall"] - one[RIVALS[name]]["overall"] for one in runs]) if name in RIVALS else "",
         )
-        for name in (COLLECTED, SAME, ALL)
+        for name in runs[0]
     ]
-    columns = ("trained on", "intents", "distance from the reference", "overall", *TOOLS, "collected gains")
+    columns = ("trained on", "intents", "distance from the reference", "overall", *TOOLS, "gains on random")
     title = f"SIMULATED traffic; students against the reference on the test split; mean (range) of {len(runs)} seeds"
     return Report("closed_loop", [table(title, columns, lines)], {f"seed {seed}": one for seed, one in found.items()})
 

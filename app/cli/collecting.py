@@ -35,13 +35,20 @@ def collect(
         list[str] | None,
         typer.Option(help="Whose answers may become the truth; can be repeated.", show_default="teacher"),
     ] = None,
+    unexported: Annotated[
+        bool,
+        typer.Option(
+            "--unexported",
+            help="Where nothing was exported, keep the newest answer that was served: more intents, worse answers.",
+        ),
+    ] = False,
 ) -> None:
     """Keep, for every intent and tool, the teacher's answer that users exported most often, and drop the others.
 
     Of rival answers the one with the highest export rate wins (of equal ones the more often exported, then the newer).
     By rate, 1 export of 1 serve beats 95 of 100; `--by bound` asks what the rate is at least. Intents of which some
-    tool was never exported are dropped, and so is whatever cannot be read: both are counted. Beside the dataset lies a
-    .json with the same counts. Needs the extra `loop`.
+    tool was never exported are dropped unless `--unexported` keeps them, and so is whatever cannot be read: both are
+    counted. Beside the dataset lies a .json with the same counts. Needs the extra `loop`.
 
     recolor collect log.jsonl -o dataset.jsonl && recolor split dataset.jsonl && recolor train --data dataset.jsonl
     """
@@ -53,7 +60,7 @@ def collect(
         from app.distill.collect.log import open_log
         from app.distill.collect.rule import Rule
 
-        rule = Rule(tuple(source or Rule().sources), by, confidence)
+        rule = Rule(tuple(source or Rule().sources), by, confidence, unexported)
         with _told() as status, open_log(log or _store()) as opened:
             found = run(opened, rule, status)
         for view in tables(found):
@@ -84,6 +91,7 @@ def tables(found: "Collection") -> list[Table]:
         ("− the same as another but for its characters", funnel.refolded),
         ("= kept", funnel.kept),
         ("rows, one a tool", funnel.rows),
+        *([("of them with an answer that nobody exported", funnel.unexported)] if found.rule.unexported else []),
         (f"rows with another answer by {other}", funnel.rules_differ),
     ):
         views[0].add_row(name, f"{count:,}")

@@ -76,6 +76,10 @@ def distill(
     by: Annotated[
         Literal["rate", "bound"], typer.Option(help="Of a log: as `recolor collect --by`.", rich_help_panel=DATA)
     ] = "rate",
+    unexported: Annotated[
+        bool,
+        typer.Option("--unexported", help="Of a log: as `recolor collect --unexported`.", rich_help_panel=DATA),
+    ] = False,
     data_licence: Annotated[
         str,
         typer.Option(
@@ -189,6 +193,7 @@ def distill(
             validation=validation,
             sample=sample,
             by=by,
+            unexported=unexported,
             replay=replay or (),
             limits=Limits(margin, lost, slower),
             anyway=release_anyway,

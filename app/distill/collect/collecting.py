@@ -37,6 +37,7 @@ class Funnel:
         incomplete: exported, but for some tool no output ever was: its truth is not known.
         refolded: the same as another, kept intent once characters are folded, too.
         kept: in the dataset; `rows` of one tool each.
+        unexported: of them rows whose answer nobody exported, if the rule takes such.
         rules_differ: rows that the other rule (rate, bound) would have given another answer.
     """
 
@@ -49,6 +50,7 @@ class Funnel:
     refolded: int
     kept: int
     rows: int
+    unexported: int
     rules_differ: int
 
 
@@ -118,6 +120,7 @@ def collect(log: Log, rule: Rule, say: Callable[[str], None] = lambda step: None
         refolded=complete - len(dataset),
         kept=len(dataset),
         rows=len(dataset) * len(TOOLS),
+        unexported=sum(row["seen"][tool]["exports"] == 0 for row in dataset for tool in TOOLS),
         rules_differ=differ,
     )
     return Collection(rule, funnel, _calls_per_intent(histogram), problems, vetting.refused, dataset)

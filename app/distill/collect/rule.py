@@ -45,11 +45,13 @@ class Rule:
         sources: who may have written the truth.
         by: ``rate``, exports / serves as published; or ``bound``, that rate's lower confidence bound.
         confidence: of the bound, one-sided, between 0 and 1.
+        unexported: whether a tool of which nothing was exported gets the newest answer, instead of none.
     """
 
     sources: Sequence[str] = ("teacher",)
     by: Decision = "rate"
     confidence: float = 0.95
+    unexported: bool = False
 
 
 def events(served: ir.Table, feedback: ir.Table | None, unique: bool = False) -> ir.Table:
@@ -126,14 +128,17 @@ def calls(served: ir.Table) -> ir.Table:
 
 
 def kept(candidates: ir.Table, vetted: ir.Table, rule: Rule) -> ir.Table:
-    """The exported answer that wins for each intent and tool, ``by_rate`` or ``by_bound`` (1 where it wins by that).
+    """The answer that wins for each intent and tool, ``by_rate`` or ``by_bound`` (1 where it wins by that).
 
-    Equal rates: more exports win, then the newer, then, lest two runs differ, the text that comes first.
+    Equal rates: more exports win, then the newer, then, lest two runs differ, the text that comes first. What nobody
+    exported wins only where the rule takes such answers, and no rival was exported.
     """
     answers = _understood(candidates, vetted)
-    answers = answers.filter(answers.exports > 0)
+    if not rule.unexported:
+        answers = answers.filter(answers.exports > 0)
     rate = answers.exports.cast("float64") / answers.serves.cast("float64")
-    answers = answers.mutate(rate=rate, bound=lower_bound(rate, answers.serves.cast("float64"), rule.confidence))
+    bound = lower_bound(rate, answers.serves.cast("float64"), rule.confidence)
+    answers = answers.mutate(rate=rate, bound=ibis.ifelse(answers.exports > 0, bound, 0.0))
     ranked = answers.mutate(
         **{
             f"by_{name}": ibis.ifelse(ibis.row_number().over(_best_first(answers, name)) == 0, 1, 0)

@@ -26,7 +26,7 @@ def collected(plan: Plan, folder: Path, show: Show) -> Result:
     from app.distill.collect.log import open_log
     from app.distill.collect.rule import Rule
 
-    rule = Rule(by=plan.by)
+    rule = Rule(by=plan.by, unexported=plan.unexported)
     with open_log(plan.source) as log:
         found = collect(log, rule, lambda step: show.say(f"  {step}"))
     funnel = found.funnel
@@ -103,4 +103,5 @@ def _write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def rule_of(plan: Plan) -> Result:
     from app.distill.collect.rule import Rule
 
-    return {"log": shown(plan.source), "rule": json.loads(json.dumps(asdict(Rule(by=plan.by))))}
+    rule = Rule(by=plan.by, unexported=plan.unexported)
+    return {"log": shown(plan.source), "rule": json.loads(json.dumps(asdict(rule)))}

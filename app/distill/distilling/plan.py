@@ -42,6 +42,7 @@ class Plan:
         validation: training rows held out, by which the best round is chosen.
         sample: training rows in which mistakes are looked for; 0: all.
         by: how `recolor collect` decides.
+        unexported: whether it keeps what nobody exported.
         replay: recorded similar intents; none: a model is asked.
         anyway: release a no-go, too.
     """
@@ -63,6 +64,7 @@ class Plan:
     validation: int = 600
     sample: int = 1000
     by: Literal["rate", "bound"] = "rate"
+    unexported: bool = False
     replay: Sequence[Path] = ()
     limits: Limits = Limits()
     anyway: bool = False

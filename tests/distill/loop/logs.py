@@ -107,7 +107,7 @@ def reference(served: Iterable[Tool], feedback: Iterable[Said], rule: Rule) -> d
         ranked = []
         for output, serves in rivals.items():
             exports = sum(_exported(serve, outcomes) for serve in serves)
-            if exports:
+            if exports or rule.unexported:
                 ranked.append((-exports / len(serves), -exports, -max(one.second for one in serves), output or ""))
         if ranked:
             truth[key] = min(ranked)[3] or None

@@ -112,6 +112,23 @@ def test_what_was_never_exported_is_dropped_and_counted(tmp_path: Path) -> None:
     assert (funnel.without_exports, funnel.without_source) == (1, 1)
 
 
+def test_what_was_never_exported_can_be_kept_where_no_rival_was(tmp_path: Path) -> None:
+    served, feedback = together(
+        *(request(name, "dusk", name, second=when) for name, when in ((DIM, 1), (BRIGHT, 2))),
+        *(
+            request(f"d{name}", "dawn", name, exported=name == DIM, second=when)
+            for name, when in ((DIM, 1), (BRIGHT, 2))
+        ),
+        request("3", "noon", DIM, source="student"),
+    )
+    log = parquet(tmp_path / "log", served, feedback)
+    for by in ("rate", "bound"):
+        found = collected(log, Rule(by=by, unexported=True))  # type: ignore[arg-type]
+        assert exposures(found) == {"dusk": 20, "dawn": -20}
+        assert (found.funnel.kept, found.funnel.without_exports, found.funnel.without_source) == (2, 0, 1)
+        assert found.funnel.unexported == 3
+
+
 def test_the_student_counts_where_it_is_eligible(tmp_path: Path) -> None:
     log = parquet(tmp_path / "log", *request("3", "noon", DIM, source="student", exported=True))
     assert not collected(log).dataset
@@ -200,13 +217,14 @@ def _winners(where: str, served: list[Tool], rule: Rule) -> dict[tuple[str, str]
     return {(row["intent"], row["tool"]): row["settings"] for row in rows if row["by_rate"]}
 
 
-@given(EVENTS, SAID)
+@pytest.mark.parametrize("rule", [Rule(), Rule(unexported=True)])
+@given(served=EVENTS, feedback=SAID)
 @settings(max_examples=20)
-def test_the_query_keeps_what_the_plain_rule_keeps(served: list[Tool], feedback: list[Said]) -> None:
+def test_the_query_keeps_what_the_plain_rule_keeps(rule: Rule, served: list[Tool], feedback: list[Said]) -> None:
     served = _fitting(served)
     with tempfile.TemporaryDirectory() as folder:
-        found = _winners(parquet(Path(folder), served, feedback), served, Rule())
-    assert found == reference(served, feedback, Rule())
+        found = _winners(parquet(Path(folder), served, feedback), served, rule)
+    assert found == reference(served, feedback, rule)
 
 
 def test_every_engine_and_format_gives_the_same(tmp_path: Path, postgres: Cluster) -> None:
@@ -237,7 +255,7 @@ def test_an_export_of_the_event_store_is_a_log(tmp_path: Path, monkeypatch: pyte
     assert [row.intent for row in read_dataset(tmp_path / "set.jsonl")] == ["dusk"]
     manifest = json.loads((tmp_path / "set.json").read_text(encoding="utf-8"))
     assert manifest["funnel"]["calls"] == 5
-    assert manifest["rule"] == {"sources": ["teacher"], "by": "rate", "confidence": 0.95}
+    assert manifest["rule"] == {"sources": ["teacher"], "by": "rate", "confidence": 0.95, "unexported": False}
 
 
 class SparkOptions(Config):
