@@ -2,6 +2,9 @@
 
 Everything is asked on one connection, and what is asked at once travels together. An answer that does not come in time
 breaks the link. While it is broken nobody waits for Redis: the link's own task goes on trying to mend it.
+
+Redis fails when the link cannot be mended, when it refuses a command, and when the same command breaks the link twice
+running. Each fails until it works again, and so a Redis that only proves itself well is seen.
 """
 
 import asyncio
@@ -36,6 +39,9 @@ MOST_AT_ONCE = 256
 _PROOF: Command = ("EVAL", "return redis.call('SET', KEYS[1], '', 'PX', 1000)", 1, "recolor:proof")
 """A Redis that only reads (a replica, or one that is full) shares nothing."""
 
+_LINK = "the link"
+"""Fails, beside kinds of commands, as long as it cannot be mended."""
+
 
 class RedisLink:
     """`start` it in a running loop; `close` it to send what was asked last. Raises ValueError for an unusable URL."""
@@ -47,6 +53,8 @@ class RedisLink:
         self._asked: list[tuple[Command, asyncio.Future[Any]]] = []
         self._awake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._broke: set[str] = set()
+        self._failing: set[str] = set()
         self.up = False
 
     def start(self) -> None:
@@ -75,7 +83,7 @@ class RedisLink:
             try:
                 self.up = True
                 await self._serve(connection)
-            except Exception:  # noqa: BLE001, S110 - whatever broke it: if it cannot be mended, that is logged
+            except Exception:  # noqa: BLE001, S110 - whatever broke it: if it goes on, that is logged
                 pass
             finally:
                 self.up = False
@@ -87,15 +95,14 @@ class RedisLink:
     async def _mend(self) -> AbstractConnection:
         """A connection to a Redis that works, however long it takes."""
         while True:
+            if self._failing:
+                await asyncio.sleep(PAUSE_SECONDS)
             try:
                 connection = await self._connect()
             except Exception as error:  # noqa: BLE001 - whatever it is, Redis is no use now
-                CACHE_UP.set(0)
-                self._outage.began(f"{type(error).__name__}: {error}")
-                await asyncio.sleep(PAUSE_SECONDS)
+                self._fails({_LINK}, error)
             else:
-                CACHE_UP.set(1)
-                self._outage.over()
+                self._works({_LINK})
                 return connection
 
     async def _connect(self) -> AbstractConnection:
@@ -118,11 +125,42 @@ class RedisLink:
                 await self._prove(connection)
             self._awake.clear()
             while asked := self._asked[:MOST_AT_ONCE]:
-                answers = await self._exchange(connection, [command for command, _ in asked])
+                answers = await self._answers(connection, [command for command, _ in asked])
                 _settle(asked, answers)
                 del self._asked[: len(asked)]
                 if any(isinstance(answer, ResponseError) for answer in answers):
                     await self._prove(connection)
+                self._judge([command for command, _ in asked], answers)
+
+    async def _answers(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
+        """As `_exchange`. To break once is no failure: any connection may be cut."""
+        kinds = {_kind(command) for command in commands}
+        try:
+            return await self._exchange(connection, commands)
+        except Exception as error:
+            if again := self._broke & kinds:
+                self._fails(again, error)
+            self._broke |= kinds
+            raise
+
+    def _judge(self, commands: Sequence[Command], answers: Sequence[Any]) -> None:
+        kinds = [_kind(command) for command in commands]
+        refused = {kind: one for kind, one in zip(kinds, answers, strict=True) if isinstance(one, ResponseError)}
+        for kind, refusal in refused.items():
+            self._fails({kind}, refusal)
+        self._works(set(kinds) - refused.keys())
+
+    def _fails(self, kinds: set[str], error: Exception) -> None:
+        self._failing |= kinds
+        CACHE_UP.set(0)
+        self._outage.began(f"{type(error).__name__}: {error}")
+
+    def _works(self, kinds: set[str]) -> None:
+        self._broke -= kinds
+        self._failing -= kinds
+        if not self._failing:
+            CACHE_UP.set(1)
+            self._outage.over()
 
     async def _prove(self, connection: AbstractConnection) -> None:
         (answer,) = await self._exchange(connection, [_PROOF])
@@ -132,6 +170,11 @@ class RedisLink:
     async def _exchange(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
         """Answers in order, refusals among them. Raises TimeoutError, and whatever breaks a connection."""
         return await _within(self._seconds, _converse(connection, commands))
+
+
+def _kind(command: Command) -> str:
+    """What Redis may refuse, or be slow at, without being so at everything: a command's name, or its script."""
+    return str(command[1] if command[0] == "EVAL" else command[0])
 
 
 async def _converse(connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:

@@ -83,6 +83,9 @@ OUTAGES = {
 }
 
 
+SAID = [("Redis fails", "error"), ("Redis works again", "info")]
+
+
 @pytest.mark.parametrize(("outage", "reason"), OUTAGES.items())
 async def test_an_outage_is_said_once_and_so_is_its_end(
     redis: RedisServer, outage: Callable[[RedisServer], None], reason: str
@@ -101,10 +104,7 @@ async def test_an_outage_is_said_once_and_so_is_its_end(
             assert metric("recolor_cache_up") == 1
             assert await link.ask("PING") == b"PONG"
     assert logs[0]["reason"].startswith(reason)
-    assert [(line["event"], line["log_level"]) for line in logs] == [
-        ("Redis fails", "error"),
-        ("Redis works again", "info"),
-    ]
+    assert [(line["event"], line["log_level"]) for line in logs] == SAID
 
 
 async def test_a_connection_that_was_cut_is_made_anew_without_a_word(redis: RedisServer) -> None:
@@ -115,6 +115,60 @@ async def test_a_connection_that_was_cut_is_made_anew_without_a_word(redis: Redi
             await eventually(lambda: link.up)
             assert await link.ask("PING") == b"PONG"
     assert logs == []
+
+
+async def test_commands_that_are_refused_are_an_outage_until_they_are_answered(redis: RedisServer) -> None:
+    """Although the link holds, and Redis answers other commands."""
+    with structlog.testing.capture_logs() as logs:
+        async with linked(redis.limit("-mget")) as link:
+            for _ in range(5):
+                assert await asyncio.gather(link.ask("MGET", "a"), link.ask("ECHO", "b")) == [None, b"b"]
+                await link.ask("PING")
+                assert (link.up, metric("recolor_cache_up")) == (True, 0)
+            redis.limit()
+            assert await link.ask("MGET", "a") == [None]
+            await eventually(lambda: metric("recolor_cache_up") == 1)
+    assert [(line["event"], line["log_level"]) for line in logs] == SAID
+    assert logs[0]["reason"].startswith("NoPermissionError")
+
+
+async def test_a_script_that_is_refused_is_not_made_good_by_another(redis: RedisServer) -> None:
+    async with linked(redis.limit("-exists")) as link:
+        scripts = ["return redis.call('EXISTS', KEYS[1])", "return 1"]
+        assert [await link.ask("EVAL", script, 1, "key") for script in scripts] == [None, 1]
+        await link.ask("PING")
+        assert metric("recolor_cache_up") == 0
+
+
+async def test_two_ways_of_refusing_are_said_once_each(redis: RedisServer) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with linked(redis.limit("-mget", "-exists")) as link:
+            for _ in range(3):
+                await link.ask("MGET", "a")
+                await link.ask("EVAL", "return redis.call('EXISTS', KEYS[1])", 1, "key")
+    assert [line["reason"].partition(":")[0] for line in logs] == ["NoPermissionError", "ResponseError"]
+
+
+async def test_a_redis_that_proves_itself_and_answers_nothing_else_is_an_outage(redis: RedisServer) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with linked(redis.url, redis_seconds=0.05) as link:
+
+            async def ask_in_vain() -> None:
+                await eventually(lambda: link.up)
+                assert await link.ask("BLPOP", "empty", 0) is None
+                await eventually(lambda: not link.up)
+
+            await ask_in_vain()
+            for _ in range(2):
+                await ask_in_vain()
+                assert metric("recolor_cache_up") == 0
+                assert link.ask("PING").done(), "nobody waits for what is known to be down"
+            await eventually(lambda: link.up)
+            redis.client.rpush("empty", "filled")
+            assert await link.ask("BLPOP", "empty", 0) == [b"empty", b"filled"]
+            await eventually(lambda: metric("recolor_cache_up") == 1)
+    assert [(line["event"], line["log_level"]) for line in logs] == SAID
+    assert logs[0]["reason"].startswith("TimeoutError")
 
 
 async def test_an_idle_link_finds_out_by_itself(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
