@@ -15,7 +15,7 @@ from app.serving.engine_thread import EngineThread
 from app.serving.prompt_queue import Call, PromptQueue
 from app.settings import Settings
 from app.students import Engine, EngineError, Generation, Prompt
-from app.students.life import load_anew
+from app.students.life import FIRST_PAUSE_SECONDS, load_anew
 from app.telemetry.logs import log_failure
 from app.telemetry.metrics import BATCH_SIZE, ENGINE_READY, GENERATED_TOKENS
 from app.telemetry.stages import stage_took
@@ -42,7 +42,7 @@ class BatchedStudent:
         engine_factory: Callable[[], Engine],
         settings: Settings,
         *,
-        restart_seconds: float = 1.0,
+        restart_seconds: float = FIRST_PAUSE_SECONDS,
         stalled_seconds: float = 120.0,
     ) -> None:
         self.model = settings.model

@@ -12,7 +12,7 @@ from app.serving.timings import Timings
 from app.serving.variant import CONTROL
 from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Source, Verdict
 from app.settings import Settings
-from app.students import Answer, EngineError, Prompt, Student
+from app.students import Answer, EngineError, Prompt, Student, has_started
 from app.teacher import Teacher, TeacherAnswer, TeacherError
 from app.telemetry import traces
 from app.telemetry.metrics import FALLBACKS
@@ -48,8 +48,8 @@ class Cascade:
 
     @property
     def ready(self) -> bool:
-        """Whether one of the two can answer now."""
-        return self._student.ready or self._teacher.ready
+        """Whether one of the two can answer now; not before the student has started, by which answers are kept."""
+        return self._student.ready or (self._teacher.ready and has_started(self._student))
 
     def key(self, tool: str, intent: str) -> CacheKey:
         """What the answer is kept under in the cache, and shared by while it is worked on."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StudentInfo:
-    """The student in service: ``name@version``, and how it writes."""
+    """The student in service: ``name@version``, and how it writes; None where it has never started."""
 
     model: str
-    codec: str
-    decoding: str
+    codec: str | None
+    decoding: str | None
     ready: bool
 
 
@@ -27,7 +27,8 @@ class TeacherInfo:
 class Readiness:
     """Who could answer a request now. `rivals` are the students of an experiment's other variants.
 
-    Where one of these is dead its projects are the teacher's, or without one the control's: that is not `degraded`.
+    Where one of these is dead its projects are the teacher's, or without one the control's, and the control's until it
+    has started: that is not `degraded`.
     """
 
     student: StudentInfo

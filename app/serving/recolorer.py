@@ -1,9 +1,12 @@
 """The way of one request: cache, then whatever work is already under way, then student and teacher."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+
+import structlog
 
 from app.events import NO_EVENTS, Events, Serve, ServedTool
 from app.grade import TOOLS, fold
@@ -18,10 +21,13 @@ from app.serving.routing import Routing
 from app.serving.timings import Timings
 from app.serving.verdict import LOW_CONFIDENCE, STUDENT_REASONS, Decided, Failed, Verdict
 from app.settings import Settings
-from app.students import EngineError, Student
+from app.students import EngineError, Student, has_started
+from app.students.life import FIRST_PAUSE_SECONDS, load_anew
 from app.teacher import Teacher
 from app.telemetry.metrics import DEGRADED, FALLBACKS, INFLIGHT, REJECTED, TOOL_RESULTS
 from app.telemetry.stages import stage
+
+log = structlog.get_logger(__name__)
 
 
 class Recolorer:
@@ -42,22 +48,36 @@ class Recolorer:
     ) -> None:
         self._teacher, self._cache, self._settings, self._events = teacher, cache, settings, events
         self._students = [student, *rivals.values()]
+        self._late: list[asyncio.Task[None]] = []
         self._routing = Routing(student, rivals, teacher, settings)
         self._flights: SingleFlight[CacheKey, Verdict] = SingleFlight()
 
     async def start(self) -> None:
-        """Load the students and warm them up. Raises what their loading raises, and EngineError."""
-        for student in self._students:
+        """Load the students and warm them up. Raises what the control's loading raises, and EngineError.
+
+        A rival that cannot start is loaded again and again, as one that died; until then the control answers for it.
+        """
+        control, *rivals = self._students
+        try:
+            await control.start()
+        except EngineError as error:
+            raise EngineError(f"{control.model}: {error}") from error
+        for rival in rivals:
             try:
-                await student.start()
-            except EngineError as error:
-                raise EngineError(f"{student.model}: {error}") from error
+                await rival.start()
+            except Exception as error:
+                log.error("a student of the experiment cannot start", model=rival.model, exc_info=error)
+                self._late.append(asyncio.create_task(load_anew(rival.start, rival.model, FIRST_PAUSE_SECONDS)))
+        for student in self._students:
             _expect(student.model)
         DEGRADED.set_function(lambda: self.readiness.degraded)
 
     async def close(self) -> None:
         """Finish what is in flight, inside the deadline of one request."""
         await self._flights.drain(self._settings.deadline_seconds)
+        for starting in self._late:
+            starting.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
         for student in self._students:
             await student.close()
         await self._teacher.close()
@@ -65,7 +85,7 @@ class Recolorer:
     @property
     def readiness(self) -> Readiness:
         """Who answers here, and whether they can now."""
-        students = [StudentInfo(one.model, one.codec.name, one.decoding, one.ready) for one in self._students]
+        students = [_info(student) for student in self._students]
         teacher = TeacherInfo(self._settings.teacher_model, self._teacher.enabled, self._teacher.ready)
         return Readiness(students[0], teacher, students[1:])
 
@@ -174,6 +194,12 @@ class Recolorer:
         self._events.served(
             Serve(request_id, intent, tools, cascade.variant, request.project_id, request.user_id, experiment)
         )
+
+
+def _info(student: Student) -> StudentInfo:
+    if not has_started(student):
+        return StudentInfo(student.model, None, None, ready=False)
+    return StudentInfo(student.model, student.codec.name, student.decoding, student.ready)
 
 
 def _timed_out(verdict: Verdict) -> bool:

@@ -1,7 +1,7 @@
 """Students: inference engines behind one small protocol, and the store they are loaded from."""
 
 from app.students.load import load_engine
-from app.students.protocol import Answer, Engine, EngineError, Generation, Overloaded, Prompt, Student
+from app.students.protocol import Answer, Engine, EngineError, Generation, Overloaded, Prompt, Student, has_started
 from app.students.store import ModelStoreError
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "Overloaded",
     "Prompt",
     "Student",
+    "has_started",
     "load_engine",
 ]

@@ -17,7 +17,7 @@ import structlog
 from app.grade import TOOLS
 from app.grade.codecs import Codec
 from app.settings import Settings
-from app.students.life import load_anew
+from app.students.life import FIRST_PAUSE_SECONDS, load_anew
 from app.students.protocol import Answer, EngineError, Generation, Overloaded, Prompt
 from app.telemetry.logs import log_failure
 from app.telemetry.metrics import ENGINE_READY, GENERATED_TOKENS, QUEUE_DEPTH
@@ -71,7 +71,7 @@ class ConcurrentStudent(ABC):
         self,
         settings: Settings,
         *,
-        restart_seconds: float = 1.0,
+        restart_seconds: float = FIRST_PAUSE_SECONDS,
         stalled_seconds: float = 30.0,
         silent_seconds: float = math.inf,
     ) -> None:

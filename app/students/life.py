@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-LONGEST_PAUSE_SECONDS = 60.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
 async def load_anew(load: Callable[[], Awaitable[T]], model: str, pause: float) -> T:

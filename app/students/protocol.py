@@ -63,7 +63,10 @@ class Engine(Protocol):
 
 
 class Student(Protocol):
-    """A student in service: takes prompts from many requests at once."""
+    """A student in service: takes prompts from many requests at once.
+
+    `codec` and `decoding` are there once it has started, see `has_started`.
+    """
 
     model: str
     codec: Codec
@@ -81,3 +84,8 @@ class Student(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def has_started(student: Student) -> bool:
+    """Whether it ever did: it may be dead by now."""
+    return hasattr(student, "codec")

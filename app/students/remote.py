@@ -13,6 +13,7 @@ from app.grade import TOOLS
 from app.settings import Settings
 from app.students.completions import Completions, ServerError, Written
 from app.students.concurrent import WARM_UP, ConcurrentStudent
+from app.students.life import FIRST_PAUSE_SECONDS
 from app.students.protocol import Answer, Overloaded, Prompt
 from app.students.store import ModelStore
 
@@ -31,7 +32,7 @@ class RemoteStudent(ConcurrentStudent):
         self,
         settings: Settings,
         *,
-        restart_seconds: float = 1.0,
+        restart_seconds: float = FIRST_PAUSE_SECONDS,
         stalled_seconds: float = 30.0,
         silent_seconds: float = SILENT_SECONDS,
     ) -> None:

@@ -1,19 +1,21 @@
 """Requests of an experiment: answered by their project's variant, and told apart in everything that is said of them."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from app.grade import TOOLS
 from app.main import build_recolorer
-from app.serving import Recolorer, RecolorRequest, Unavailable
+from app.serving import BatchedStudent, MemoryCache, Recolorer, RecolorRequest, StudentInfo, Unavailable
 from app.serving.variant import read_experiment
 from app.settings import Settings
-from app.students import Answer, Engine, EngineError, ModelStoreError, Overloaded, load_engine
-from tests.serving.engines import ScriptedEngine, look
+from app.students import Answer, Engine, EngineError, Overloaded, load_engine
+from tests.serving.engines import Factory, ScriptedEngine, look
 from tests.serving.helpers import Counted, Kept, ask, eventually, recolorer_of, settings
-from tests.serving.teachers import LESSON, ScriptedTeacher
+from tests.serving.teachers import LESSON, ScriptedTeacher, absent
 
 EXPERIMENT = {"experiment": "looks", "variants": "bolder:30=bold@2,teacher:30=teacher", "teacher_model": "gpt-test"}
 
@@ -190,11 +192,47 @@ def test_a_teacher_that_cannot_be_a_variant_is_refused(
         Recolorer(ScriptedEngine(), teacher, None, chosen)
 
 
+@pytest.mark.parametrize("teacher", [absent(), ScriptedTeacher()])
+async def test_a_variant_that_cannot_start_is_the_controls_until_it_can(
+    teacher: ScriptedTeacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where there is a teacher: nobody knows yet how the student writes, by which answers are kept."""
+    monkeypatch.setattr("app.serving.recolorer.FIRST_PAUSE_SECONDS", 0.05)
+    one = {"variants": "bolder:30=bold@2"}
+    given = settings(**EXPERIMENT | one)
+    rivals = Factory([bold()], [OSError("the disk is gone"), EngineError("cold")])
+    student = BatchedStudent(ScriptedEngine, given)
+    rival = BatchedStudent(rivals, given.model_copy(update={"model": "bold@2"}))
+    recolorer = Recolorer(student, teacher, MemoryCache(100), given, rivals={"bold@2": rival})
+    with structlog.testing.capture_logs() as logs:
+        await recolorer.start()
+        rivals.gate.clear()
+        readiness = recolorer.readiness
+        answer = await recolorer.recolor(ask_as("bolder", **one))
+        rivals.gate.set()
+        await eventually(lambda: rival.ready)
+    mended = await recolorer.recolor(ask_as("bolder", **one))
+    await recolorer.close()
+    assert (readiness.ready, readiness.degraded) == (True, False)
+    assert readiness.rivals == [StudentInfo("bold@2", None, None, ready=False)]
+    assert [(one.variant, one.model) for one in (answer, mended)] == [("control", "scripted@1"), ("bolder", "bold@2")]
+    assert (logs[0]["log_level"], logs[0]["model"], str(logs[0]["exc_info"])) == ("error", "bold@2", "the disk is gone")
+    assert rivals.loads == 3
+
+
 async def test_a_student_that_is_not_in_the_store_is_named() -> None:
     def load(given: Settings) -> Engine:
         return ScriptedEngine() if given.model == "scripted@1" else load_engine(given)
 
     recolorer = build_recolorer(settings(**EXPERIMENT | {"variants": "bolder:30=no-such@2"}), load)
-    with pytest.raises(ModelStoreError, match=r"there is no student no-such@2 in .*recolor-mini@1"):
+    with structlog.testing.capture_logs() as logs:
         await recolorer.start()
-    await recolorer.close()
+        await recolorer.close()
+    assert re.match(r"there is no student no-such@2 in .*recolor-mini@1", str(logs[0]["exc_info"]), re.DOTALL)
+
+
+async def test_a_control_that_cannot_start_is_no_service() -> None:
+    broken = ScriptedEngine(failures=[EngineError("cold")])
+    with pytest.raises(EngineError, match="scripted@1: cold"):
+        async with recolorer_of(broken, ScriptedTeacher(), rivals=[bold()], **EXPERIMENT):
+            pass
