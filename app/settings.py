@@ -117,7 +117,8 @@ class Settings(BaseSettings):
     teacher_breaker_failures: Count = Field(5, description="Failures in a row after which calls stop.")
     teacher_breaker_seconds: Seconds = Field(30.0, description="Time for which they stop.")
     teacher_fresh_share: Fraction = Field(
-        0.0, description="Part of the requests outside of experiments that the teacher answers, past cache and student."
+        0.0,
+        description="Part of `POST /recolor` outside of experiments that the teacher answers, past cache and student.",
     )
     teacher_fresh_dollars: float = Field(
         1.0, ge=0, description="What these may cost a day (UTC), in US dollars; each process counts for itself."

@@ -1,5 +1,7 @@
 """Fresh answers: now and then the teacher answers past cache and student, so that the log keeps rivals to learn from.
 
+Only `POST /recolor` has them: a photo or a LUT is of a look that the user has seen, and must be that look again.
+
 The user gets the teacher's answer, since only what is served can be exported; the student answers what the teacher does
 not decide in time. It is not kept in the cache: there it would pose as the student's answer to everyone who asks next.
 """
@@ -63,7 +65,7 @@ class Fresh(TeacherFirst):
 
     def takes(self, request: RecolorRequest) -> bool:
         """Whether it is this request's turn, the teacher may be asked and the budget has room; then it is reserved."""
-        if self._chance() >= self._settings.teacher_fresh_share or not self._teacher.ready:
+        if not request.fresh or self._chance() >= self._settings.teacher_fresh_share or not self._teacher.ready:
             return False
         return self._budget.reserve(sum(most_dollars(self._settings, tool) for tool in request.tools))
 

@@ -9,6 +9,9 @@ from app.grade import TOOLS, ToolSettings, tool_model
 class RecolorRequest:
     """A look in the user's words, and the tools that may be used for it.
 
+    `fresh`: now and then the answer may be the teacher's instead, to learn from; only where a user is about to keep or
+    discard it, and not where it must be the look that a user has seen before.
+
     Raises GradeError for a tool that does not exist, ValueError for no tool at all.
     """
 
@@ -17,6 +20,7 @@ class RecolorRequest:
     project_id: str | None = None
     user_id: str | None = None
     request_id: str | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if not self.tools:

@@ -21,6 +21,7 @@ from app.students import Answer
 from tests.api.service import Service, assert_error, read_response, served, until
 from tests.serving.engines import ScriptedEngine
 from tests.serving.helpers import Counted
+from tests.serving.teachers import ScriptedTeacher
 
 GRADE: dict[str, Any] = {"adjust": {"exposure": 20, "temperature": -10}, "filter": {"name": "vivid", "intensity": 40}}
 TEXTURE = {"Accept": "application/octet-stream"}
@@ -52,6 +53,17 @@ def test_an_intent_is_answered_as_by_recolor(service: Service) -> None:
     assert_is(answered, compile_lut(Grade.parse({tool: cached[tool] for tool in TOOLS})))
     assert answered.text.startswith('TITLE "A look of its own"\n')
     assert "generate" not in answered.headers["server-timing"], "it was known already"
+
+
+def test_a_look_that_was_seen_is_not_decided_afresh() -> None:
+    """Fresh answers of the teacher are for `POST /recolor`."""
+    teacher = ScriptedTeacher()
+    with served(teacher=teacher, teacher_fresh_share=1.0) as running:
+        assert set(running.recolor("dusk").json()["sources"].values()) == {"teacher"}
+        teacher.calls.clear()
+        for route in ("/lut", "/xmp"):
+            assert running.client.post(route, json={"intent": "dusk"}).status_code == 200
+    assert teacher.calls == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import REGISTRY
 
 from app.events import NO_EVENTS, Events, Feedback, Serve
+from app.grade import TOOLS
 from app.serving import BatchedStudent, Cache, MemoryCache, Recolorer, RecolorRequest, RedisCache
 from app.serving.redis_link import RedisLink
 from app.settings import Settings
@@ -112,7 +113,8 @@ class Kept:
 
 
 def ask(intent: str, *tools: str) -> RecolorRequest:
-    return RecolorRequest(intent, tools) if tools else RecolorRequest(intent)
+    """As `POST /recolor` asks."""
+    return RecolorRequest(intent, tools or tuple(TOOLS), fresh=True)
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -89,6 +89,11 @@ async def test_as_many_requests_are_fresh_as_the_share_says() -> None:
     assert [one.takes(ask("dusk")) for _ in range(4)] == [True, True, False, False]
 
 
+async def test_only_a_request_that_may_be_is_fresh() -> None:
+    one = fresh(iter([0.0]))
+    assert [one.takes(replace(ask("dusk"), fresh=may)) for may in (False, True)] == [False, True]
+
+
 async def test_a_request_is_fresh_only_if_the_budget_has_room_for_all_its_tools() -> None:
     one = fresh(iter([0.0] * 3), teacher_fresh_dollars=MOST * 1.5)
     assert [one.takes(request) for request in (ask("dusk"), ask("dusk"), ask("dusk", "filter"))] == [True, False, True]

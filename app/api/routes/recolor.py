@@ -32,7 +32,7 @@ def routes(recolorer: Recolorer, lifecycle: Lifecycle, settings: Settings) -> AP
         body = await read_json(request, RecolorBody, settings.max_body_bytes, settings.deadline_seconds)
         exchange = Exchange.of(request.scope)
         wanted = RecolorRequest(
-            body.intent, tuple(body.tools or TOOLS), body.project_id, body.user_id, exchange.request_id
+            body.intent, tuple(body.tools or TOOLS), body.project_id, body.user_id, exchange.request_id, fresh=True
         )
         with CancelOnDisconnect(request.receive):
             recoloring = await answered(recolorer, wanted, exchange)
