@@ -11,6 +11,8 @@ import time
 import uuid
 from collections.abc import Callable
 
+import structlog
+
 from app.serving.cache import CacheKey
 from app.serving.cascade import TeacherFirst
 from app.serving.recoloring import RecolorRequest
@@ -20,6 +22,8 @@ from app.students import Student
 from app.teacher import Teacher, TeacherAnswer, TeacherError
 from app.teacher.price import dollars, most_dollars
 
+log = structlog.get_logger(__name__)
+
 DAY_SECONDS = 86_400
 
 
@@ -28,14 +32,19 @@ class Budget:
 
     def __init__(self, dollars_a_day: float, clock: Callable[[], float] = time.time) -> None:
         self._most, self._clock = dollars_a_day, clock
-        self._day, self._spent = 0, 0.0
+        self._day, self._spent, self._refused = 0, 0.0, False
 
     def reserve(self, amount: float) -> bool:
-        """Set an amount aside; False where the day's budget has no room for it."""
+        """Set an amount aside; False where the day's budget has no room for it, which is logged once a day."""
         day = int(self._clock() // DAY_SECONDS)
         if day != self._day:
-            self._day, self._spent = day, 0.0
+            if self._refused:
+                log.info("there is a new day's budget for fresh answers", dollars=self._most)
+            self._day, self._spent, self._refused = day, 0.0, False
         if self._spent + amount > self._most:
+            if not self._refused:
+                log.warning("the day's budget for fresh answers has no room left", dollars=self._most)
+            self._refused = True
             return False
         self._spent += amount
         return True

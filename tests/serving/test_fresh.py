@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 
 from app.grade import TOOLS
 from app.serving import BatchedStudent, MemoryCache, Recolorer
@@ -142,6 +143,19 @@ def test_the_budget_is_that_of_a_day() -> None:
     now[0] = DAY_SECONDS
     assert [budget.reserve(0.6) for _ in range(2)] == [True, False]
     assert not Budget(0.0).reserve(0.001)
+
+
+def test_that_the_budget_is_spent_is_said_once_a_day_and_so_is_that_it_is_back() -> None:
+    now = [0.0]
+    budget = Budget(1.0, lambda: now[0])
+    with structlog.testing.capture_logs() as logs:
+        for day in range(3):
+            now[0] = day * DAY_SECONDS
+            for _ in range(day * 3):
+                budget.reserve(0.6)
+                budget.give_back(0.1)
+    assert [(line["log_level"], line["dollars"]) for line in logs] == [("warning", 1.0), ("info", 1.0), ("warning", 1.0)]
+    assert "no room left" in logs[0]["event"]
 
 
 @asynccontextmanager
