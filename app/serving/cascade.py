@@ -10,7 +10,7 @@ from app.serving.deadline import Deadline
 from app.serving.errors import Overloaded
 from app.serving.timings import Timings
 from app.serving.variant import CONTROL
-from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Source, Verdict
+from app.serving.verdict import LOW_CONFIDENCE, Decided, Failed, Verdict
 from app.settings import Settings
 from app.students import Answer, EngineError, Prompt, Student, has_started
 from app.teacher import Teacher, TeacherAnswer, TeacherError
@@ -40,11 +40,6 @@ class Cascade:
     def model(self) -> str:
         """Who answers first, as responses and metrics name it."""
         return self._student.model
-
-    @property
-    def models(self) -> dict[Source, str]:
-        """Who answers, by the name of the source."""
-        return {"student": self._student.model, "teacher": self._teacher_model}
 
     @property
     def ready(self) -> bool:
@@ -99,7 +94,7 @@ class Cascade:
         if answer.truncated:
             return Failed("truncated")
         try:
-            return Decided(self._student.codec.decode(tool, answer.text), "student")
+            return Decided(self._student.codec.decode(tool, answer.text), "student", self._student.model)
         except DecodeError as error:
             return Failed(error.reason)
 
@@ -125,7 +120,7 @@ class Cascade:
             answer = await self._ask(intent, tool, deadline.remaining())
         except TeacherError as error:
             return Failed(error.reason)
-        return Decided(answer.settings, "teacher", answer.reasoning)
+        return Decided(answer.settings, "teacher", self._teacher_model, answer.reasoning)
 
     async def _ask(self, intent: str, tool: str, seconds: float) -> TeacherAnswer:
         """Raises TeacherError."""

@@ -181,9 +181,8 @@ class Recolorer:
         kept: dict[str, Verdict],
     ) -> None:
         """Hand over to the event log what was served; from the cache is served, too."""
-        models = cascade.models
         tools = [
-            ServedTool(tool, verdict.settings, verdict.source, models[verdict.source], tool in kept, verdict.reasoning)
+            ServedTool(tool, verdict.settings, verdict.source, verdict.model, tool in kept, verdict.reasoning)
             for tool, verdict in verdicts.items()
             if isinstance(verdict, Decided)
         ]

@@ -79,20 +79,24 @@ class _Entry(BaseModel, extra="forbid"):
     """What lies in Redis, as JSON: all parameters of a used tool, null for an unused one."""
 
     source: Source
+    model: str
     settings: dict[str, Any] | None
 
 
 def _text(decided: Decided) -> str:
-    return _Entry(source=decided.source, settings=decided.settings and decided.settings.model_dump()).model_dump_json()
+    settings = decided.settings and decided.settings.model_dump()
+    return _Entry(source=decided.source, model=decided.model, settings=settings).model_dump_json()
 
 
 def _decided(tool: str, value: bytes) -> Decided | None:
-    """None for what no replica of ours has written: others may write to Redis, too."""
+    """None for what no replica of this version has written: others may write to Redis, too."""
     try:
         entry = _Entry.model_validate_json(value)
         if entry.settings is None:
-            return Decided(None, entry.source)
+            return Decided(None, entry.source, entry.model)
         settings = tool_model(tool).parse(entry.settings)
     except ValueError:
         return None
-    return Decided(settings, entry.source) if settings.is_used and settings.model_dump() == entry.settings else None
+    if not settings.is_used or settings.model_dump() != entry.settings:
+        return None
+    return Decided(settings, entry.source, entry.model)

@@ -18,11 +18,13 @@ STUDENT_REASONS = ("invalid_json", "schema", "truncated", "timeout", "engine_err
 class Decided:
     """Validated settings in canonical form (None: the tool is not used) and who decided them.
 
+    `model` is a student's ``name@version``, or the teacher's name at its server, which by now may have another.
     `reasoning` is what the teacher wrote about it, for the event log.
     """
 
     settings: ToolSettings | None
     source: Source
+    model: str
     reasoning: str = ""
 
 

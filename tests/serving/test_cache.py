@@ -13,12 +13,12 @@ from app.serving.verdict import Decided
 from tests.serving.engines import ScriptedEngine
 from tests.serving.helpers import metric
 
-KEPT = Decided(Adjust(exposure=10), "student")
+KEPT = Decided(Adjust(exposure=10), "student", "scripted@1")
 
 
 async def test_what_is_set_is_found_again_and_what_is_not_is_none() -> None:
     kept = MemoryCache(10)
-    unused = Decided(None, "teacher")
+    unused = Decided(None, "teacher", "gpt-test")
     await kept.set("a", KEPT)
     await kept.set("b", unused)
     assert await kept.get_many(["b", "c", "a"]) == [unused, None, KEPT]

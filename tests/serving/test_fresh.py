@@ -154,7 +154,11 @@ def test_that_the_budget_is_spent_is_said_once_a_day_and_so_is_that_it_is_back()
             for _ in range(day * 3):
                 budget.reserve(0.6)
                 budget.give_back(0.1)
-    assert [(line["log_level"], line["dollars"]) for line in logs] == [("warning", 1.0), ("info", 1.0), ("warning", 1.0)]
+    assert [(line["log_level"], line["dollars"]) for line in logs] == [
+        ("warning", 1.0),
+        ("info", 1.0),
+        ("warning", 1.0),
+    ]
     assert "no room left" in logs[0]["event"]
 
 

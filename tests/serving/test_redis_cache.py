@@ -18,7 +18,7 @@ from app.serving.redis_link import RedisLink
 from app.serving.verdict import Decided
 from app.students import Answer, EngineError
 from tests.serving.engines import ScriptedEngine, look
-from tests.serving.helpers import ask, eventually, linked, replica_of, settings
+from tests.serving.helpers import Kept, ask, eventually, linked, replica_of, settings
 from tests.serving.redis_server import RedisServer
 from tests.serving.teachers import LESSON, ScriptedTeacher
 from tests.serving.test_redis_link import OUTAGES
@@ -79,13 +79,25 @@ async def test_who_decided_is_shared_and_so_is_a_decision_for_nothing(redis: Red
     assert answer.sources == {"adjust": "teacher", "selective_adjust": "student", "filter": "student"}
 
 
+async def test_whoever_decided_is_named_after_another_teacher_has_come(redis: RedisServer) -> None:
+    """In the log, by whose models the next student's data are chosen."""
+    unread = {("dusk", tool): Answer(None) for tool in TOOLS}
+    async with replicas(redis.url, ScriptedEngine(unread), teacher=ScriptedTeacher(), teacher_model="old") as (one,):
+        await one.share("dusk")
+    events = Kept()
+    async with replicas(redis.url, ScriptedEngine(), teacher_model="new", events=events) as (one,):
+        for _ in range(2):  # from Redis, then from memory
+            assert (await one.recolorer.recolor(ask("dusk"))).cached
+    assert [{tool.model for tool in serve.tools} for serve in events.serves] == [{"old"}] * 2
+
+
 async def test_redis_holds_no_text_and_nothing_for_ever(two: list[Replica], redis: RedisServer) -> None:
     await two[0].share("an unmistakable wish")
     kept = {name: redis.client.get(name) or "" for name in redis.names()}
     assert len(kept) == 3
     assert not any(word in f"{name} {value}" for name, value in kept.items() for word in ("unmistakable", "wish"))
     assert all(0 < redis.client.ttl(name) <= 3600 for name in kept)
-    assert all(set(json.loads(value)) == {"source", "settings"} for value in kept.values())
+    assert all(set(json.loads(value)) == {"source", "model", "settings"} for value in kept.values())
 
 
 @pytest.mark.parametrize("change", [{"model": "scripted@2"}, {"decoding": "free"}])
@@ -104,6 +116,11 @@ async def test_other_schemas_do_not_meet_the_answers(two: list[Replica], monkeyp
 FULL = Adjust(exposure=10).model_dump()
 
 
+def entry(settings: dict[str, Any]) -> str:
+    """As it lies in Redis."""
+    return json.dumps({"source": "student", "model": "scripted@1", "settings": settings})
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -112,14 +129,15 @@ FULL = Adjust(exposure=10).model_dump()
         b"\xff\xfe",
         "null",
         "[" * 10_000,
-        '{"source":"student"}',
-        '{"source":"stranger","settings":null}',
-        '{"source":"student","settings":null,"more":1}',
-        json.dumps({"source": "student", "settings": {"exposure": 10}}),
-        json.dumps({"source": "student", "settings": FULL | {"exposure": 101}}),
-        json.dumps({"source": "student", "settings": FULL | {"exposure": "10"}}),
-        json.dumps({"source": "student", "settings": FULL | {"exposure": 0}}),
-        json.dumps({"source": "student", "settings": {"name": "vivid", "intensity": 40}}),
+        '{"source":"student","model":"scripted@1"}',
+        '{"source":"student","settings":null}',
+        '{"source":"stranger","model":"scripted@1","settings":null}',
+        '{"source":"student","model":"scripted@1","settings":null,"more":1}',
+        entry({"exposure": 10}),
+        entry(FULL | {"exposure": 101}),
+        entry(FULL | {"exposure": "10"}),
+        entry(FULL | {"exposure": 0}),
+        entry({"name": "vivid", "intensity": 40}),
     ],
 )
 async def test_what_no_replica_has_written_is_missing_and_written_anew(
@@ -303,7 +321,7 @@ async def test_without_memory_redis_alone_is_the_cache(redis: RedisServer) -> No
 
 
 async def test_only_what_is_not_in_memory_is_asked_for_in_one_command(redis: RedisServer) -> None:
-    kept, engine = Decided(Adjust(exposure=10), "student"), ScriptedEngine()
+    kept, engine = Decided(Adjust(exposure=10), "student", "scripted@1"), ScriptedEngine()
     keys = [cache_key(engine, tool, "dusk") for tool in TOOLS]
     async with linked(redis.url) as link:
         cache = RedisCache(MemoryCache(10), link, 60)
