@@ -49,6 +49,21 @@ def test_each_pod_belongs_to_one_deployment_and_one_service_of_its_track(way: Va
             assert selects(selector_of(rendered.one(kind)), labels)
 
 
+def test_a_canary_reaches_a_collector_of_its_own() -> None:
+    def traced(port: int) -> Values:
+        return {"settings": {"RECOLOR_TRACES_ENDPOINT": f"http://otel:{port}"}}
+
+    def ports(*parts: Values) -> list[int]:
+        rules = render(SHARED, *parts).one("NetworkPolicy")["spec"]["egress"]
+        return [port["port"] for rule in rules for port in rule["ports"]][4:]
+
+    theirs: Values = {"canary": traced(4319)}
+    assert ports(CANARY, GATEWAY, theirs) == [4319]
+    assert ports(CANARY, GATEWAY, theirs, traced(4318)) == [4318, 4319]
+    assert ports(CANARY, GATEWAY, theirs, traced(4319)) == [4319]
+    assert ports(theirs) == [], "there is no canary"
+
+
 def test_two_releases_in_one_namespace_do_not_touch_each_other() -> None:
     labels = render(SHARED, CANARY, GATEWAY).pods()[NAME]["metadata"]["labels"] | {"app.kubernetes.io/instance": "test"}
     for manifest in render(SHARED, CANARY, GATEWAY, MONITORING).manifests:
