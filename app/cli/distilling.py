@@ -267,7 +267,10 @@ def _tell(found: "Outcome") -> None:
         values = (f"{criterion[who]:.4g}" for who in ("new", "current"))
         view.add_row(criterion["name"], *values, "kept" if criterion["met"] else f"NOT KEPT: {criterion['words']}")
     out.print(view)
-    where = f"released {found.plan.model}" if found.released else f"not released; it stays in {found.plan.folder}"
+    where = "" if found.released else f"; it stays in {found.plan.folder}"
     out.print(
-        f"best round on the validation part: {found.chosen}; {where}", markup=False, highlight=False, soft_wrap=True
+        f"best round on the validation part: {found.chosen}; {found.plan.model} is {found.standing}{where}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.distill.augment.mistakes import Thresholds, freeze, sample
 from app.distill.augment.similar import NOBODY_WRITES, read_similar, similar_to
@@ -31,15 +31,19 @@ from app.settings import Settings
 from app.students import Engine, ModelStoreError, load_engine
 from app.students.store import ModelStore, read, sha256
 
+Held = Literal["", "it", "another"]
+"""What the model store has under a student's name: nothing, it, or another student."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All results by stage; `chosen` is the best round, `released` the student's folder where it was released."""
+    """All results by stage; `chosen` is the best round, `held` what the model store has under the run's name."""
 
     plan: Plan
     stages: dict[str, Result]
     seconds: dict[str, float]
     chosen: int
+    held: Held
     rows: list[Example] = field(repr=False)
 
     @property
@@ -48,7 +52,18 @@ class Outcome:
 
     @property
     def released(self) -> bool:
-        return bool(self.stages["release"]["released"])
+        """Whether the model store has the student, by this decision or by an earlier call's."""
+        return self.held == "it"
+
+    @property
+    def standing(self) -> str:
+        """What became of the student, after "it is"."""
+        if self.stages["release"]["released"]:
+            return "released" if self.go else "released, against the verdict"
+        if self.released:
+            return "a no-go by the limits of this call, but was released by an earlier one"
+        other = "; what the model store has under this name is the student of an earlier call"
+        return "not released" + (other if self.held else "")
 
 
 def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str = "") -> Outcome:
@@ -67,9 +82,8 @@ def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str 
 
 def _require_free(plan: Plan, again: str) -> None:
     """Raises ModelStoreError where the name has been given to another student, or would be: told hours before."""
-    target = plan.store / "students" / plan.name / str(plan.version)
     ours = (plan.folder / "release").exists() and again in ("", "current", "compare", "release")
-    if target.exists() and not ours:
+    if _target(plan).exists() and not ours:
         raise ModelStoreError(f"{plan.model} exists in {plan.store}; choose another --version")
 
 
@@ -101,7 +115,12 @@ class _Run:
         self._compare(chosen)
         self._release(chosen)
         return Outcome(
-            plan, self.results, {name: self.stages.seconds(name) for name in self.results}, chosen, self.rows
+            plan,
+            self.results,
+            {name: self.stages.seconds(name) for name in self.results},
+            chosen,
+            self._held(chosen),
+            self.rows,
         )
 
     @property
@@ -278,6 +297,8 @@ class _Run:
             "--release-anyway": plan.anyway,
             "store": str(plan.store),
         }
+        if not self._held(chosen):  # nothing was released, or somebody has removed it since
+            self.stages.forget(["release"])
 
         def work(folder: Path) -> Result:
             if not (self.results["compare"]["go"] or plan.anyway):
@@ -286,6 +307,13 @@ class _Run:
             return {"released": True}
 
         self._do("release", inputs, work)
+
+    def _held(self, chosen: int) -> Held:
+        """Raises ModelStoreError."""
+        target = _target(self.plan)
+        if not target.exists():
+            return ""
+        return "it" if read(target).manifest.files == self.results[f"train-{chosen}"]["files"] else "another"
 
     def _folder(self, number: int) -> Path:
         """Where the student of a round lies."""
@@ -298,6 +326,11 @@ class _Run:
 
     def _current_student(self) -> Engine:
         return load_engine(self.settings.model_copy(update={"model": self.plan.against}))
+
+
+def _target(plan: Plan) -> Path:
+    """Where the model store has the student, once it is released."""
+    return plan.store / "students" / plan.name / str(plan.version)
 
 
 def _hash(file: Path) -> str:

@@ -35,6 +35,7 @@ def build(outcome: Outcome) -> Result:
         "simulated": _simulated(outcome),
         "go": outcome.go,
         "released": outcome.released,
+        "standing": outcome.standing,
         "source": shown(plan.source),
         "subset": plan.subset,
         "seed": plan.seed,

@@ -55,7 +55,7 @@ def test_from_a_simulated_log_to_a_verdict(distill: Distill, log: str, tmp_path:
     done = distill(log, *arguments)
     assert done.exit_code == 10, done.output
     assert "NO-GO" in done.stdout
-    assert "not released" in done.stdout
+    assert f"tiny@7 is not released; it stays in {tmp_path / 'run'}" in done.stdout
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
     assert report["simulated"]
     assert report["collect"]["funnel"]["simulated"] == report["collect"]["funnel"]["calls"] == 1500
@@ -65,7 +65,11 @@ def test_from_a_simulated_log_to_a_verdict(distill: Distill, log: str, tmp_path:
     again = distill(log, *arguments, "--slower", 1000, "--margin", 2, "--lost", 1)
     assert again.exit_code == 0, again.output
     assert "train-0: kept" in again.stderr
-    assert "released tiny@7" in again.stdout
+    assert "tiny@7 is released\n" in again.stdout
+    tighter = distill(log, *arguments)
+    assert tighter.exit_code == 10, tighter.output
+    assert "tiny@7 is a no-go by the limits of this call, but was released by an earlier one" in tighter.stdout
+    assert "not released" not in tighter.stdout
 
 
 def refused(done: Result, *words: str, code: int = 1) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app.distill.dataset import DatasetError, read_dataset
 from app.distill.distilling import report
 from app.distill.distilling.distillation import Outcome
+from app.distill.distilling.page import page
 from app.distill.distilling.plan import Limits, shown
 from app.students import ModelStoreError
 from app.students.store import ModelStore
@@ -132,9 +133,35 @@ def test_a_no_go_is_not_released_unless_one_says_so(whole: Outcome, tiny: Tiny, 
     assert not plan.store.exists()
     found = report.build(outcome)
     assert {one["name"]: one["met"] for one in found["criteria"]}["latency, ms"] is False
+    assert found["standing"] == "not released"
     anyway = run(tiny, replace(plan, anyway=True))
     assert anyway.released
     assert not anyway.go
+    assert anyway.standing == "released, against the verdict"
+    assert ModelStore(plan.store).find("tiny@2")
+
+
+def test_what_an_earlier_call_released_is_not_denied(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    plan = copied(whole, tiny, tmp_path)
+    assert run(tiny, plan).standing == "released"
+    tighter = replace(plan, limits=Limits(margin=0, lost=0, slower=1e-6))
+    found = report.build(run(tiny, tighter))
+    earlier = "a no-go by the limits of this call, but was released by an earlier one"
+    assert (found["go"], found["released"], found["standing"]) == (False, True, earlier)
+    assert f"It is {earlier}." in page(found, plan.photos)
+    manifest = plan.store / "students" / "tiny" / "2" / "manifest.json"
+    stored = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(stored | {"files": {}}), encoding="utf-8")
+    other = run(tiny, tighter)
+    assert not other.released
+    assert other.standing.endswith("is the student of an earlier call")
+
+
+def test_what_was_removed_from_the_model_store_is_released_again(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    plan = copied(whole, tiny, tmp_path)
+    run(tiny, plan)
+    shutil.rmtree(plan.store)
+    assert run(tiny, plan).released
     assert ModelStore(plan.store).find("tiny@2")
 
 
