@@ -169,6 +169,9 @@ class _Run:
         additions = plan.folder / "split" / material.ADDITIONS
         if number:
             additions = self._augment(number)
+            if not self.results[f"augment-{number}"]["added"]:
+                self._skip(number)
+                return
         rows = Material(self.dataset, additions if additions.stat().st_size else None)
         inputs = {
             "dataset": _hash(self.dataset),
@@ -185,6 +188,12 @@ class _Run:
             "--sample": plan.sample,
         }
         self._do(f"evaluate-{number}", inputs, lambda folder: self._evaluated(number, folder))
+
+    def _skip(self, number: int) -> None:
+        """A round that trains on the rows of the round before comes to the same student."""
+        for what in ("train", "evaluate"):
+            self.results[f"{what}-{number}"] = self.results[f"{what}-{number - 1}"]
+        self.show.say(f"train-{number}, evaluate-{number}: skipped, no rows were added; as in round {number - 1}")
 
     def _trained(self, rows: Material, folder: Path) -> Result:
         store = folder / "store"

@@ -73,8 +73,10 @@ def _round(outcome: Outcome, number: int) -> Result:
     trained, judged = stages[f"train-{number}"], stages[f"evaluate-{number}"]
     training: dict[str, Any] = trained["training"]
     intervals = outcome.stages["compare"]["intervals"]["rounds"][number]
+    augmented = stages.get(f"augment-{number}")
     return {
-        "augment": stages.get(f"augment-{number}"),
+        "augment": augmented,
+        "skipped": augmented is not None and not augmented["added"],
         "bytes": trained["bytes"],
         "licence": trained["licence"],
         "base_model": trained["base_model"],

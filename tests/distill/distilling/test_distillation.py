@@ -108,6 +108,23 @@ def test_fewer_rounds_need_no_training(whole: Outcome, tiny: Tiny, tmp_path: Pat
     assert fewer.chosen == 0
 
 
+def test_a_round_that_adds_nothing_is_not_trained(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    known = tmp_path / "known.jsonl"
+    rows = read_dataset(whole.plan.folder / "split" / "dataset.jsonl")
+    known.write_text("".join(json.dumps({"intent": row.intent, "similar": row.intent}) + "\n" for row in rows))
+    train, told = Trainer(tiny), Told()
+    outcome = run(tiny, copied(whole, tiny, tmp_path, rounds=2, replay=(known,)), train, told)
+    assert train.count == 0
+    for number in (1, 2):
+        line = f"train-{number}, evaluate-{number}: skipped, no rows were added; as in round {number - 1}"
+        assert line in told.lines
+    assert outcome.chosen == 0
+    found = report.build(outcome)
+    assert [one["skipped"] for one in found["rounds"]] == [False, True, True]
+    assert found["rounds"][0]["scores"] == found["rounds"][2]["scores"]
+    assert "A round without added rows is not trained" in page(found, outcome.plan.photos)
+
+
 def test_another_dataset_is_refused_where_it_would_cost_a_training(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
     other = teacher(tmp_path / "other.jsonl", TRAIN - 4)
     plan, train, told = copied(whole, tiny, tmp_path, source=str(other), rounds=0), Trainer(tiny), Told()

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from markupsafe import escape
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app.distill.distilling import report
+from app.distill.distilling import figures, report
 from app.distill.distilling.distillation import Outcome
 from app.distill.distilling.page import page
 from app.distill.reality.errors import RealityError
@@ -121,6 +121,14 @@ def test_the_page_has_every_number_that_decides(whole: Outcome) -> None:
         assert escape(criterion["words"]) in words
     assert "SIMULATED" not in words
     assert f"<td>{made['current']['behaviours']['passed']}</td>" in words
+
+
+def test_a_round_is_shown_with_the_rows_that_it_added_itself(whole: Outcome) -> None:
+    made = copy.deepcopy(report.build(whole))
+    made["rounds"][1]["augment"] |= {"added": 3, "additions": 4711}
+    drawn = figures.rounds(made).svg
+    assert "3 rows added" in drawn
+    assert "4,711" not in drawn
 
 
 def test_without_photos_it_says_so(whole: Outcome, found: dict[str, Any], tmp_path: Path) -> None:
