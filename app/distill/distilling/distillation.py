@@ -7,7 +7,7 @@ compare the chosen one with the current student, and choose nothing.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,13 +23,17 @@ from app.distill.dataset import DatasetError, Example, read_split
 from app.distill.distilling import material, verdict
 from app.distill.distilling.plan import Material, Plan, Show, Train, is_log
 from app.distill.distilling.scoring import answers, judge, side_by_side, wrong
+from app.distill.distilling.seen import told, trained_on
 from app.distill.distilling.stages import Result, Stages, fingerprint
 from app.distill.evaluate import summarise
 from app.distill.release import publish_copy
 from app.distill.split import TEST
 from app.settings import Settings
 from app.students import Engine, ModelStoreError, load_engine
+from app.students.manifest import Manifest
 from app.students.store import ModelStore, read, sha256
+
+LICENCE = "--data-licence"
 
 Held = Literal["", "it", "another"]
 """What the model store has under a student's name: nothing, it, or another student."""
@@ -37,13 +41,16 @@ Held = Literal["", "it", "another"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All results by stage; `chosen` is the best round, `held` what the model store has under the run's name."""
+    """All results by stage; `chosen` is the best round, `held` what the model store has under the run's name,
+    `seen` how many test rows the current student was trained on.
+    """
 
     plan: Plan
     stages: dict[str, Result]
     seconds: dict[str, float]
     chosen: int
     held: Held
+    seen: Result
     rows: list[Example] = field(repr=False)
 
     @property
@@ -77,7 +84,7 @@ def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str 
     _require_writer(plan, settings)
     if again:
         Stages(plan.folder, show.say).forget(plan.stages[plan.stages.index(again) :])
-    return _Run(plan, settings, train, show, current.manifest.files).through()
+    return _Run(plan, settings, train, show, current.manifest).through()
 
 
 def _require_free(plan: Plan, again: str) -> None:
@@ -97,9 +104,9 @@ def _require_writer(plan: Plan, settings: Settings) -> None:
 class _Run:
     """One go at a run. Every method that is a stage's work gives its result."""
 
-    def __init__(self, plan: Plan, settings: Settings, train: Train, show: Show, current: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, settings: Settings, train: Train, show: Show, current: Manifest) -> None:
         self.plan, self.settings, self.show = plan, settings, show
-        self._train, self._current = train, dict(current)
+        self._train, self._current = train, current
         self.stages = Stages(plan.folder, show.say)
         self.results: dict[str, Result] = {}
 
@@ -120,6 +127,7 @@ class _Run:
             {name: self.stages.seconds(name) for name in self.results},
             chosen,
             self._held(chosen),
+            self._seen(chosen),
             self.rows,
         )
 
@@ -144,9 +152,15 @@ class _Run:
         return sample(self.corpus.train, self.plan.sample, self.plan.seed)
 
     def _do(
-        self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Result], *, dear: bool = False
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        work: Callable[[Path], Result],
+        *,
+        dear: bool = False,
+        last: Collection[str] = (),
     ) -> Result:
-        self.results[name] = self.stages.do(name, inputs, work, dear=dear)
+        self.results[name] = self.stages.do(name, inputs, work, dear=dear, last=last)
         return self.results[name]
 
     def _prepare(self) -> None:
@@ -179,8 +193,11 @@ class _Run:
             "recipe": plan.recipe,
             "--validation": plan.validation,
             "name": plan.model,
+            LICENCE: plan.data_licence,
         }
-        trained = self._do(f"train-{number}", inputs, lambda folder: self._trained(rows, folder), dear=True)
+        name = f"train-{number}"
+        last = [LICENCE] if (plan.folder / name / "training").exists() else []  # else it would train again for it
+        trained = self._do(name, inputs, lambda folder: self._trained(rows, folder), dear=True, last=last)
         inputs = {
             "student": fingerprint(trained["files"]),
             "dataset": _hash(self.dataset),
@@ -256,7 +273,7 @@ class _Run:
 
     def _compare(self, chosen: int) -> None:
         inputs = {
-            "--against": self._current,
+            "--against": self._current.files,
             "dataset": _hash(self.dataset),
             "behaviours": _hash(self.plan.behaviours),
         }
@@ -302,6 +319,7 @@ class _Run:
         student = self._folder(chosen)
         inputs = {
             "student": fingerprint(self.results[f"train-{chosen}"]["files"]),
+            "licence": self.results[f"train-{chosen}"]["licence"],
             "go": self.results["compare"]["go"],
             "--release-anyway": plan.anyway,
             "store": str(plan.store),
@@ -323,6 +341,17 @@ class _Run:
         if not target.exists():
             return ""
         return "it" if read(target).manifest.files == self.results[f"train-{chosen}"]["files"] else "another"
+
+    def _seen(self, chosen: int) -> Result:
+        plan, current = self.plan, self._current
+        files = [
+            *([] if is_log(plan.source) else [Path(plan.source)]),
+            *plan.also,
+            *(plan.store / "datasets").glob("*.jsonl"),
+            *plan.folder.parent.glob(f"{current.name}-{current.version}/*/*.jsonl"),  # of the run that it came from
+        ]
+        judged = (self.results[name]["test"] for name in ("current", f"evaluate-{chosen}"))
+        return told(plan.against, trained_on(current, files), self.rows, *judged)
 
     def _folder(self, number: int) -> Path:
         """Where the student of a round lies."""

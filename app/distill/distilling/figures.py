@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from app.distill.collect.rule import Rule, losses
 from app.distill.comparison.resampling import LEVEL
 from app.distill.distilling.stages import Result
 from app.grade import TOOLS
@@ -160,14 +161,8 @@ def rounds(report: Result) -> Drawing:
 def funnel(report: Result) -> Drawing:
     """What became of the log's intents."""
     counts = report["collect"]["funnel"]
-    names = {
-        "intents": "different intents",
-        "without_source": "− never answered by the teacher",
-        "without_exports": "− never exported",
-        "incomplete": "− some tool never exported",
-        "refolded": "− the same but for characters",
-        "kept": "= kept",
-    }
+    lost = {name: f"− {why}" for name, why in losses(Rule(**report["collect"]["rule"])).items()}
+    names = {"intents": "different intents", **lost, "kept": "= kept"}
 
     def draw(figure: Figure) -> None:
         panel = figure.subplots()

@@ -44,6 +44,7 @@ def build(outcome: Outcome) -> Result:
             "also": split["also"],
             "test": len(outcome.rows),
             "test_drawn": split["drawn"],
+            "test_seen": outcome.seen,
             "validation": plan.validation,
             "sample": compared["in_training"]["rows"],
         },

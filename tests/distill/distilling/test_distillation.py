@@ -13,8 +13,10 @@ from app.distill.distilling import report
 from app.distill.distilling.distillation import Outcome
 from app.distill.distilling.page import page
 from app.distill.distilling.plan import Limits, shown
+from app.distill.distilling.seen import told, trained_on
+from app.grade import fold
 from app.students import ModelStoreError
-from app.students.store import ModelStore
+from app.students.store import ModelStore, sha256
 from tests.distill.distilling.runs import (
     SAMPLE,
     TEST,
@@ -28,7 +30,7 @@ from tests.distill.distilling.runs import (
     teacher,
     told_of,
 )
-from tests.students.tiny import Tiny
+from tests.students.tiny import Tiny, write_lines
 
 
 def copied(outcome: Outcome, tiny: Tiny, folder: Path, **changes: Any) -> Any:
@@ -101,6 +103,26 @@ def test_killed_after_a_training_it_does_not_train_again(whole: Outcome, tiny: T
     assert epoch.stat().st_mtime_ns == written
 
 
+def test_another_licence_is_written_without_training_again(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    plan = copied(whole, tiny, tmp_path, rounds=0)
+    before = run(tiny, plan)
+    epoch = plan.folder / "train-0" / "training" / "epoch-01.safetensors"
+    written = epoch.stat().st_mtime_ns
+    told, train, other = Told(), Trainer(tiny, licence="CC0-1.0"), replace(plan, data_licence="CC0-1.0")
+    outcome = run(tiny, other, train, told)
+    assert "train-0: finished again, with another --data-licence" in told.lines
+    assert "evaluate-0: kept" in told.lines
+    assert epoch.stat().st_mtime_ns == written
+    assert outcome.seconds["train-0"] >= before.seconds["train-0"]
+    stored = ModelStore(plan.store).find("tiny@2")
+    stored.verify()
+    assert stored.manifest.licence == report.build(outcome)["rounds"][0]["licence"] == "CC0-1.0"
+    assert "CC0-1.0" in (stored.path / "README.md").read_text(encoding="utf-8")
+    shutil.rmtree(epoch.parent)
+    with pytest.raises(DatasetError, match=r"another --data-licence; --from train-0 makes it anew"):
+        run(tiny, plan, train)
+
+
 def test_fewer_rounds_need_no_training(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
     train = Trainer(tiny)
     fewer = run(tiny, copied(whole, tiny, tmp_path, rounds=0), train)
@@ -165,7 +187,7 @@ def test_what_an_earlier_call_released_is_not_denied(whole: Outcome, tiny: Tiny,
     found = report.build(run(tiny, tighter))
     earlier = "a no-go by the limits of this call, but was released by an earlier one"
     assert (found["go"], found["released"], found["standing"]) == (False, True, earlier)
-    assert f"It is {earlier}." in page(found, plan.photos)
+    assert f"tiny@2 is {earlier}." in page(found, plan.photos)
     manifest = plan.store / "students" / "tiny" / "2" / "manifest.json"
     stored = json.loads(manifest.read_text(encoding="utf-8"))
     manifest.write_text(json.dumps(stored | {"files": {}}), encoding="utf-8")
@@ -208,6 +230,39 @@ def test_a_subset_leaves_the_test_rows_whole_and_other_datasets_add_no_test_rows
     assert made["also"] == TRAIN + VALIDATION == len(read_dataset(tmp_path / "additions.jsonl"))
     with pytest.raises(DatasetError, match="no rows to train on of subset 'third'"):
         split(replace(plan, subset="third"), source, tmp_path)
+
+
+def rows_of(*lines: dict[str, Any]) -> list[str]:
+    return [json.dumps(line) for line in lines]
+
+
+def test_what_the_current_student_was_trained_on_is_known_by_its_datasets(tiny: Tiny, tmp_path: Path) -> None:
+    data = write_lines(
+        tmp_path / "t.jsonl", rows_of({"intent": "Dusk "}, {"intent": "dawn", "split": "test"}, {"intent": "noon"})
+    )
+    similar = write_lines(tmp_path / "s.jsonl", rows_of({"intent": "dusk", "similar": "Late  evening"}))
+    manifest = tiny.stored.manifest.model_copy(update={"datasets": {"t": sha256(data), "s": sha256(similar)}})
+    assert trained_on(manifest, [data, similar]) == {"dusk", "noon", "late evening"}
+    assert trained_on(manifest, [data]) is None
+    assert trained_on(manifest.model_copy(update={"datasets": {}}), [data]) is None
+
+
+def test_test_rows_that_the_current_student_was_trained_on_are_told(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    assert whole.seen["rows"] is None
+    assert "cannot be known" in whole.seen["words"]
+    plan = copied(whole, tiny, tmp_path)
+    (plan.store / "datasets").mkdir(parents=True)
+    shutil.copyfile(tiny.teacher, plan.store / "datasets" / "teacher.jsonl")
+    assert run(tiny, plan).seen["words"] == "tiny@1 was trained on none of the test rows."
+
+    judged = [whole.stages[name]["test"] for name in ("current", "evaluate-0")]
+    first, *others = (fold(row.intent) for row in whole.rows)
+    found = told("tiny@1", frozenset([first]), whole.rows, *judged)
+    assert found["rows"] == 1
+    assert found["difference"]["overall"]["low"] <= found["difference"]["overall"]["high"]
+    assert f"over the other {TEST - 1} the difference in overall is " in found["words"]
+    every = told("tiny@1", frozenset([first, *others]), whole.rows, *judged)
+    assert every["words"].endswith(f"on {TEST} of the test rows, which flatters it: on all of them.")
 
 
 def test_passwords_stay_out_of_what_is_written() -> None:
