@@ -57,6 +57,9 @@ def canary(
     is rolled back, and one beyond a limit promoted, with a probability of at
     most 1 - --confidence each. Looks beyond --looks are not covered.
 
+    A pod that is without its student counts once it has been ready before and
+    is so for two minutes.
+
     A canary's cache is cold at first, which makes it slower than stable by its
     popular looks: give it time before you believe its latency.
 
@@ -152,4 +155,11 @@ def _next(report: Report, release: str) -> list[str]:
         case "roll back":
             return ["Roll it back:", f"{upgrade} --set canary.enabled=false"]
         case "wait":
-            return ["Look again later, or give it more of the requests:", f"{upgrade} --set canary.weight=50"]
+            stable, canary = (report.tracks.requests[track] for track in ("stable", "canary"))
+            later = "Look again later, or over a longer --window"
+            if not 0 < canary < stable:  # more of the requests would help nothing, or it has half of them
+                return [f"{later}."]
+            return [
+                f"{later}; or give it more than the {canary / (stable + canary):.0%} of the requests that it had:",
+                f"{upgrade} --set canary.weight=N",
+            ]

@@ -39,7 +39,8 @@ def collect(
         bool,
         typer.Option(
             "--unexported",
-            help="Where nothing was exported, keep the newest answer that was served: more intents, worse answers.",
+            help="For a tool of which nothing was exported keep the newest answer, even if users removed or discarded "
+            "it: more intents, worse answers.",
         ),
     ] = False,
 ) -> None:
@@ -74,6 +75,8 @@ def collect(
 
 def tables(found: "Collection") -> list[Table]:
     """The funnel, calls per intent, and what could not be used."""
+    from app.distill.collect.rule import losses
+
     funnel, calls = found.funnel, found.calls
     other = "lower bound" if found.rule.by == "rate" else "rate"
     simulated = f", of which {funnel.simulated} simulated" if funnel.simulated else ""
@@ -85,10 +88,7 @@ def tables(found: "Collection") -> list[Table]:
     for name, count in (
         (f"calls{simulated}", funnel.calls),
         ("different intents", funnel.intents),
-        (f"− never answered by {' or '.join(found.rule.sources)}", funnel.without_source),
-        ("− without exports", funnel.without_exports),
-        ("− some tool never exported", funnel.incomplete),
-        ("− the same as another but for its characters", funnel.refolded),
+        *((f"− {why}", getattr(funnel, name)) for name, why in losses(found.rule).items()),
         ("= kept", funnel.kept),
         ("rows, one a tool", funnel.rows),
         *([("of them with an answer that nobody exported", funnel.unexported)] if found.rule.unexported else []),

@@ -140,11 +140,16 @@ def distill(
     · current (the current student on the same rows) · compare · release.
     Each leaves its result in a folder of the run. Given again, the same
     command keeps the finished ones and goes on; what has another input now is
-    done anew, but no finished training is thrown away unless --from says so. A
-    log is read once: --from collect reads it again.
+    done anew, but no finished training is thrown away unless --from says so;
+    another --data-licence is written without training again. A log is read
+    once: --from collect reads it again.
 
     The best round by the validation part is compared with the current student
-    on the test rows. Go: overall, validity, behaviours and latency all keep to
+    on the test rows, on which no round is trained. The current one may have
+    been, on those that are drawn from a log above all, which flatters it: how
+    many they are is told if the datasets of its manifest are in the model
+    store or in its own run's folder beside this one, else that it cannot be
+    known. Go: overall, validity, behaviours and latency all keep to
     their limits, and the student is released. No-go: it stays in the run's
     folder, and the command ends with exit code 10 (0 go, 1 error).
 
@@ -194,6 +199,7 @@ def distill(
             sample=sample,
             by=by,
             unexported=unexported,
+            data_licence=data_licence or _stated(source),
             replay=replay or (),
             limits=Limits(margin, lost, slower),
             anyway=release_anyway,
@@ -205,7 +211,7 @@ def distill(
         use_threads(threads)
         settings = settings.model_copy(update={"threads": threads or settings.threads})
         with progress() as bars:
-            found = distil(plan, settings, _training(plan, recipe, data_licence, bars), _Shown(bars), again)
+            found = distil(plan, settings, _training(plan, recipe, bars), _Shown(bars), again)
             bars.console.print("report")
             page = report.write(found)
     _tell(found)
@@ -227,14 +233,16 @@ class _Shown:
         return lambda done: self._bars.update(task, completed=done, visible=done < total)
 
 
-def _training(plan: "Plan", recipe: Recipe, data_licence: str, bars: Progress) -> "Train":
-    """As `recolor train`, into the store of a round."""
-    from app.distill.distilling.plan import is_log, shown
+def _stated(source: str) -> str:
+    """The licence of a source, as far as it is stated. Raises DatasetError."""
+    from app.distill.distilling.plan import is_log
 
-    source = shown(plan.source)
-    licence = data_licence
-    if not licence:
-        licence = "unknown: that of the event log" if is_log(plan.source) else stated(Path(source).parent, source)
+    return "unknown: that of the event log" if is_log(source) else stated(Path(source).parent, source)
+
+
+def _training(plan: "Plan", recipe: Recipe, bars: Progress) -> "Train":
+    """As `recolor train`, into the store of a round."""
+    from app.distill.distilling.plan import shown
 
     def train(rows: "Material", folder: Path, store: Path, show: "Show") -> Path:
         datasets = {"teacher": rows.dataset} | ({"additions": rows.additions} if rows.additions else {})
@@ -245,7 +253,7 @@ def _training(plan: "Plan", recipe: Recipe, data_licence: str, bars: Progress) -
             name=plan.name,
             version=plan.version,
             validation=plan.validation,
-            data_licence=licence,
+            data_licence=plan.data_licence,
             command="recolor " + " ".join(shown(word) for word in sys.argv[1:]),
         )
         path = recipe.travel(release, ModelStore(plan.store))(training_report(bars), lambda line: show.say(f"  {line}"))
@@ -267,7 +275,11 @@ def _tell(found: "Outcome") -> None:
         values = (f"{criterion[who]:.4g}" for who in ("new", "current"))
         view.add_row(criterion["name"], *values, "kept" if criterion["met"] else f"NOT KEPT: {criterion['words']}")
     out.print(view)
-    where = f"released {found.plan.model}" if found.released else f"not released; it stays in {found.plan.folder}"
+    out.print(found.seen["words"], markup=False, highlight=False, soft_wrap=True)
+    where = "" if found.released else f"; it stays in {found.plan.folder}"
     out.print(
-        f"best round on the validation part: {found.chosen}; {where}", markup=False, highlight=False, soft_wrap=True
+        f"best round on the validation part: {found.chosen}; {found.plan.model} is {found.standing}{where}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )

@@ -117,14 +117,17 @@ def publish(path: Path) -> Path:
 
 
 def publish_copy(student: Path, store: Path) -> Path:
-    """Put a copy of a student of another store among the students; one that is there already stays as it is.
+    """Put a copy of a student of another store among the students; one that is there already is told its licence.
 
     Returns its folder. Raises ModelStoreError where the version exists and is another student.
     """
     stored = read(student)
     name, version = stored.manifest.name, stored.manifest.version
     target = store / "students" / name / str(version)
-    if target.is_dir() and read(target).manifest.files == stored.manifest.files:
+    if target.is_dir() and (there := read(target).manifest).files == stored.manifest.files:
+        if there.licence != stored.manifest.licence:
+            shutil.copyfile(student / CARD, target / CARD)
+            write(target, stored.manifest)
         return target
     path = _new_draft(store, name, version)
     shutil.copytree(student, path, dirs_exist_ok=True)

@@ -21,7 +21,9 @@ from app import cli as command_line
 from app.canary import CanaryError, read_criteria
 from app.canary import Prometheus as Asked
 from app.cli import console
+from app.cli.canary import show
 from tests.api.service import until
+from tests.canary.test_verdict import judged, tracks
 from tests.helm.monitored import Prometheus, prometheus, ready, starting
 from tests.students.tiny import Tiny
 from tests.teacher.openai_server import Fail, OpenAIServer
@@ -112,7 +114,8 @@ def test_so_few_requests_do_not_show_that_it_is_within_the_charts_limits(watched
     result = canary(watched.url, "--job", "equal")
     assert result.exit_code == 10, result.output
     assert "WAIT" in result.stdout
-    assert "canary.weight=50" in result.stdout
+    assert "Look again later, or over a longer --window.\n" in result.stdout
+    assert "canary.weight" not in result.stdout, "it has half of the requests"
 
 
 def test_a_worse_canary_is_rolled_back_for_each_thing_that_it_is_worse_in(watched: Prometheus) -> None:
@@ -146,6 +149,21 @@ def test_its_differences_are_those_that_argo_and_the_alerts_go_by(watched: Prome
         ((_, recorded),) = watched.ask(f'{criterion.series}{{job="{job}"}}')
         ours = found[criterion.name]["difference" if criterion.counts else "canary"]
         assert recorded == pytest.approx(ours, rel=0.05, abs=0.01), criterion.name
+
+
+def test_a_canary_that_waits_is_given_more_than_it_had_and_no_number_that_may_be_less(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(judged(tracks(requests=(4000, 1000), errors=(4, 10))), "prod")
+    said = capsys.readouterr().out
+    assert "WAIT" in said
+    assert "or give it more than the 20% of the requests that it had:" in said
+    assert "helm upgrade prod helm/ -n looks --reset-then-reuse-values --set canary.weight=N" in said
+    for asked in ((1000, 0), (1000, 1000)):
+        show(judged(tracks(requests=asked, errors=(0, 0)), looks=10**6), "prod")
+        said = capsys.readouterr().out
+        assert "WAIT" in said
+        assert "canary.weight" not in said
 
 
 def test_too_few_requests_wait_and_a_bad_student_waits_with_them(watched: Prometheus) -> None:

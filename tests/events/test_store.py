@@ -239,10 +239,15 @@ def test_projects_of_the_version_before_experiments_are_kept_and_it_can_go_on_wr
         reach(connection, "p", "b", "started", 2)
         reach(connection, "p", "control", "started", 1)
         reach(connection, "p", "control", "exported", 3)
+        if not database.is_sqlite:
+            connection.execute(text("GRANT SELECT ON projects TO pg_monitor"))
     assert migrate(database) == "migrated from 0001 to 0002"
     with database.transaction() as connection:
         reach(connection, "p", "b", "exported", 4)
         reach(connection, "q", "control", "started", 4)
+        if not database.is_sqlite:
+            granted = text("SELECT has_table_privilege('pg_monitor', 'projects', 'SELECT')")
+            assert connection.scalar(granted), "a dashboard may still read what it could read"
     assert projects(database) == [ProjectCounts("", "control", 2, 1, 0)]
     database.close()
 

@@ -22,6 +22,7 @@ Series = Mapping[str, str]
 """Values of a metric, minute by minute and in promtool's notation, by its name and labels."""
 
 RELEASE = {"namespace": "looks", "job": "recolor-metrics"}
+READY = "recolor_engine_ready"
 POD = {**RELEASE, "instance": "a"}
 
 
@@ -237,8 +238,13 @@ CASES = [
     ),
     Case(
         "RecolorCanaryWorse degraded",
-        {at("recolor_degraded", track="canary"): "0 1x30"},
-        {at("recolor_degraded", track="stable"): "0 1x30", at("recolor_degraded", track="canary"): "0x30"},
+        {at("recolor_degraded", track="canary"): "0 1x30", at(READY, model="m@1", track="canary"): "1 _x30"},
+        {
+            at("recolor_degraded", track="stable"): "0 1x30",
+            at(READY, model="m@1", track="stable"): "1 0x30",
+            at("recolor_degraded", track="canary"): "1x30",  # still loading
+            at(READY, model="m@1", track="canary"): "0x30",
+        },
         10,
         "A pod of the canary is without its student",
     ),
@@ -246,7 +252,7 @@ CASES = [
         "RecolorCanaryWorse engine",
         {at("recolor_engine_ready", model="m@1", track="canary"): "0x3 1x5 0x30"},
         {at("recolor_engine_ready", model="m@1", track="canary"): "0x30"},  # still loading
-        14,
+        17,
         "A student of the canary has died",
     ),
 ]
@@ -274,9 +280,31 @@ def test_an_alert_fires_on_its_trouble_and_not_near_it(
 ) -> None:
     often = "1m" if case.minutes < 60 else "10m"  # hours of rules take their time
     written = {"rule_files": [str(RULES)], "evaluation_interval": often, "tests": unit_tests(case)}
-    suite = tmp_path / "tests.yaml"
+    promtool(program("promtool"), tmp_path, written)
+
+
+def test_one_scrape_without_its_student_is_nothing_against_a_canary(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    labels = {"model": "m@1", "track": "canary"}
+    release = '{namespace="looks", job="recolor-metrics"}'
+    values = [
+        {"series": at(READY, **labels), "values": "1 1 0 1 0 0 0 0"},
+        {"series": at("recolor_degraded", track="canary"), "values": "0 0 1 0 1 1 1 1"},
+    ]
+    asked = [
+        {"expr": series, "eval_time": f"{minute}m", "exp_samples": [{"labels": series + release, "value": value}]}
+        for series in ("recolor:canary_degraded:max", "recolor:canary_engine_down:max")
+        for minute, value in {1: 0, 2: 0, 3: 0, 4: 0, 7: 1}.items()
+    ]
+    tests = [{"interval": "1m", "input_series": values, "promql_expr_test": asked}]
+    promtool(program("promtool"), tmp_path, {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests})
+
+
+def promtool(binary: str, folder: Path, written: dict[str, Any]) -> None:
+    suite = folder / "tests.yaml"
     suite.write_text(yaml.safe_dump(written), encoding="utf-8")
-    ran = subprocess.run([program("promtool"), "test", "rules", suite], capture_output=True, text=True, check=False)
+    ran = subprocess.run([binary, "test", "rules", suite], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

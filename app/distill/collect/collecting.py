@@ -33,8 +33,9 @@ class Funnel:
         calls: requests, of which `simulated` were never made by anybody.
         intents: different ones, folded.
         without_source: never answered by an eligible source.
-        without_exports: of the rest, those of which nothing was ever exported.
-        incomplete: exported, but for some tool no output ever was: its truth is not known.
+        without_exports: of the rest, those of which nothing was ever exported; where the rule takes what nobody
+            exported, those of which no answer could be read.
+        incomplete: the same of some tool only: its truth is not known.
         refolded: the same as another, kept intent once characters are folded, too.
         kept: in the dataset; `rows` of one tool each.
         unexported: of them rows whose answer nobody exported, if the rule takes such.

@@ -45,13 +45,25 @@ class Rule:
         sources: who may have written the truth.
         by: ``rate``, exports / serves as published; or ``bound``, that rate's lower confidence bound.
         confidence: of the bound, one-sided, between 0 and 1.
-        unexported: whether a tool of which nothing was exported gets the newest answer, instead of none.
+        unexported: whether a tool of which nothing was exported gets the newest answer, instead of none: also one
+            that users removed or discarded, and of another request than the tools that were exported.
     """
 
     sources: Sequence[str] = ("teacher",)
     by: Decision = "rate"
     confidence: float = 0.95
     unexported: bool = False
+
+
+def losses(rule: Rule) -> dict[str, str]:
+    """Why intents are not in the dataset, in words, by the funnel's names and in its order."""
+    lacking = "answered readably" if rule.unexported else "exported"
+    return {
+        "without_source": f"never answered by {' or '.join(rule.sources)}",
+        "without_exports": f"never {lacking}",
+        "incomplete": f"some tool never {lacking}",
+        "refolded": "the same but for characters",
+    }
 
 
 def events(served: ir.Table, feedback: ir.Table | None, unique: bool = False) -> ir.Table:

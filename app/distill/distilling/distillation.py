@@ -7,12 +7,12 @@ compare the chosen one with the current student, and choose nothing.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.distill.augment.mistakes import Thresholds, freeze, sample
 from app.distill.augment.similar import NOBODY_WRITES, read_similar, similar_to
@@ -23,23 +23,34 @@ from app.distill.dataset import DatasetError, Example, read_split
 from app.distill.distilling import material, verdict
 from app.distill.distilling.plan import Material, Plan, Show, Train, is_log
 from app.distill.distilling.scoring import answers, judge, side_by_side, wrong
+from app.distill.distilling.seen import told, trained_on
 from app.distill.distilling.stages import Result, Stages, fingerprint
 from app.distill.evaluate import summarise
 from app.distill.release import publish_copy
 from app.distill.split import TEST
 from app.settings import Settings
 from app.students import Engine, ModelStoreError, load_engine
+from app.students.manifest import Manifest
 from app.students.store import ModelStore, read, sha256
+
+LICENCE = "--data-licence"
+
+Held = Literal["", "it", "another"]
+"""What the model store has under a student's name: nothing, it, or another student."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All results by stage; `chosen` is the best round, `released` the student's folder where it was released."""
+    """All results by stage; `chosen` is the best round, `held` what the model store has under the run's name,
+    `seen` how many test rows the current student was trained on.
+    """
 
     plan: Plan
     stages: dict[str, Result]
     seconds: dict[str, float]
     chosen: int
+    held: Held
+    seen: Result
     rows: list[Example] = field(repr=False)
 
     @property
@@ -48,7 +59,18 @@ class Outcome:
 
     @property
     def released(self) -> bool:
-        return bool(self.stages["release"]["released"])
+        """Whether the model store has the student, by this decision or by an earlier call's."""
+        return self.held == "it"
+
+    @property
+    def standing(self) -> str:
+        """What became of the student, after "it is"."""
+        if self.stages["release"]["released"]:
+            return "released" if self.go else "released, against the verdict"
+        if self.released:
+            return "a no-go by the limits of this call, but was released by an earlier one"
+        other = "; what the model store has under this name is the student of an earlier call"
+        return "not released" + (other if self.held else "")
 
 
 def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str = "") -> Outcome:
@@ -62,14 +84,13 @@ def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str 
     _require_writer(plan, settings)
     if again:
         Stages(plan.folder, show.say).forget(plan.stages[plan.stages.index(again) :])
-    return _Run(plan, settings, train, show, current.manifest.files).through()
+    return _Run(plan, settings, train, show, current.manifest).through()
 
 
 def _require_free(plan: Plan, again: str) -> None:
     """Raises ModelStoreError where the name has been given to another student, or would be: told hours before."""
-    target = plan.store / "students" / plan.name / str(plan.version)
     ours = (plan.folder / "release").exists() and again in ("", "current", "compare", "release")
-    if target.exists() and not ours:
+    if _target(plan).exists() and not ours:
         raise ModelStoreError(f"{plan.model} exists in {plan.store}; choose another --version")
 
 
@@ -83,9 +104,9 @@ def _require_writer(plan: Plan, settings: Settings) -> None:
 class _Run:
     """One go at a run. Every method that is a stage's work gives its result."""
 
-    def __init__(self, plan: Plan, settings: Settings, train: Train, show: Show, current: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, settings: Settings, train: Train, show: Show, current: Manifest) -> None:
         self.plan, self.settings, self.show = plan, settings, show
-        self._train, self._current = train, dict(current)
+        self._train, self._current = train, current
         self.stages = Stages(plan.folder, show.say)
         self.results: dict[str, Result] = {}
 
@@ -101,7 +122,13 @@ class _Run:
         self._compare(chosen)
         self._release(chosen)
         return Outcome(
-            plan, self.results, {name: self.stages.seconds(name) for name in self.results}, chosen, self.rows
+            plan,
+            self.results,
+            {name: self.stages.seconds(name) for name in self.results},
+            chosen,
+            self._held(chosen),
+            self._seen(chosen),
+            self.rows,
         )
 
     @property
@@ -125,9 +152,15 @@ class _Run:
         return sample(self.corpus.train, self.plan.sample, self.plan.seed)
 
     def _do(
-        self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Result], *, dear: bool = False
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        work: Callable[[Path], Result],
+        *,
+        dear: bool = False,
+        last: Collection[str] = (),
     ) -> Result:
-        self.results[name] = self.stages.do(name, inputs, work, dear=dear)
+        self.results[name] = self.stages.do(name, inputs, work, dear=dear, last=last)
         return self.results[name]
 
     def _prepare(self) -> None:
@@ -150,6 +183,9 @@ class _Run:
         additions = plan.folder / "split" / material.ADDITIONS
         if number:
             additions = self._augment(number)
+            if not self.results[f"augment-{number}"]["added"]:
+                self._skip(number)
+                return
         rows = Material(self.dataset, additions if additions.stat().st_size else None)
         inputs = {
             "dataset": _hash(self.dataset),
@@ -157,8 +193,11 @@ class _Run:
             "recipe": plan.recipe,
             "--validation": plan.validation,
             "name": plan.model,
+            LICENCE: plan.data_licence,
         }
-        trained = self._do(f"train-{number}", inputs, lambda folder: self._trained(rows, folder), dear=True)
+        name = f"train-{number}"
+        last = [LICENCE] if (plan.folder / name / "training").exists() else []  # else it would train again for it
+        trained = self._do(name, inputs, lambda folder: self._trained(rows, folder), dear=True, last=last)
         inputs = {
             "student": fingerprint(trained["files"]),
             "dataset": _hash(self.dataset),
@@ -166,6 +205,12 @@ class _Run:
             "--sample": plan.sample,
         }
         self._do(f"evaluate-{number}", inputs, lambda folder: self._evaluated(number, folder))
+
+    def _skip(self, number: int) -> None:
+        """A round that trains on the rows of the round before comes to the same student."""
+        for what in ("train", "evaluate"):
+            self.results[f"{what}-{number}"] = self.results[f"{what}-{number - 1}"]
+        self.show.say(f"train-{number}, evaluate-{number}: skipped, no rows were added; as in round {number - 1}")
 
     def _trained(self, rows: Material, folder: Path) -> Result:
         store = folder / "store"
@@ -228,7 +273,7 @@ class _Run:
 
     def _compare(self, chosen: int) -> None:
         inputs = {
-            "--against": self._current,
+            "--against": self._current.files,
             "dataset": _hash(self.dataset),
             "behaviours": _hash(self.plan.behaviours),
         }
@@ -274,10 +319,13 @@ class _Run:
         student = self._folder(chosen)
         inputs = {
             "student": fingerprint(self.results[f"train-{chosen}"]["files"]),
+            "licence": self.results[f"train-{chosen}"]["licence"],
             "go": self.results["compare"]["go"],
             "--release-anyway": plan.anyway,
             "store": str(plan.store),
         }
+        if not self._held(chosen):  # nothing was released, or somebody has removed it since
+            self.stages.forget(["release"])
 
         def work(folder: Path) -> Result:
             if not (self.results["compare"]["go"] or plan.anyway):
@@ -286,6 +334,24 @@ class _Run:
             return {"released": True}
 
         self._do("release", inputs, work)
+
+    def _held(self, chosen: int) -> Held:
+        """Raises ModelStoreError."""
+        target = _target(self.plan)
+        if not target.exists():
+            return ""
+        return "it" if read(target).manifest.files == self.results[f"train-{chosen}"]["files"] else "another"
+
+    def _seen(self, chosen: int) -> Result:
+        plan, current = self.plan, self._current
+        files = [
+            *([] if is_log(plan.source) else [Path(plan.source)]),
+            *plan.also,
+            *(plan.store / "datasets").glob("*.jsonl"),
+            *plan.folder.parent.glob(f"{current.name}-{current.version}/*/*.jsonl"),  # of the run that it came from
+        ]
+        judged = (self.results[name]["test"] for name in ("current", f"evaluate-{chosen}"))
+        return told(plan.against, trained_on(current, files), self.rows, *judged)
 
     def _folder(self, number: int) -> Path:
         """Where the student of a round lies."""
@@ -298,6 +364,11 @@ class _Run:
 
     def _current_student(self) -> Engine:
         return load_engine(self.settings.model_copy(update={"model": self.plan.against}))
+
+
+def _target(plan: Plan) -> Path:
+    """Where the model store has the student, once it is released."""
+    return plan.store / "students" / plan.name / str(plan.version)
 
 
 def _hash(file: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from app.distill.collect.rule import Rule, losses
 from app.distill.comparison.resampling import LEVEL
 from app.distill.distilling.stages import Result
 from app.grade import TOOLS
@@ -64,7 +65,7 @@ def training(report: Result) -> Drawing:
 
     def draw(figure: Figure) -> None:
         losses, scores = figure.subplots(1, 2)
-        for number, one in enumerate(report["rounds"]):
+        for number, one in _trained(report):
             epochs = one["training"]["epochs"]
             colour, style = (AFTER, "o-") if number == report["chosen"] else (BEFORE, LINES[number % len(LINES)])
             x = [epoch["epoch"] for epoch in epochs]
@@ -76,12 +77,17 @@ def training(report: Result) -> Drawing:
             panel.grid(axis="y")
             panel.xaxis.get_major_locator().set_params(integer=True)
         losses.set_ylim(0, 1.08 * losses.get_ylim()[1])
-        _legend(figure, losses, len(report["rounds"]))
+        _legend(figure, losses, len(_trained(report)))
 
     alt = "Training loss and overall score of the validation part, epoch by epoch. At the end: " + "; ".join(
-        f"round {number} {one['training']['epochs'][-1]['overall']:.3f}" for number, one in enumerate(report["rounds"])
+        f"round {number} {one['training']['epochs'][-1]['overall']:.3f}" for number, one in _trained(report)
     )
     return _drawing(draw, 2.5, alt)
+
+
+def _trained(report: Result) -> list[tuple[int, Result]]:
+    """Rounds, with their numbers, that had a training of their own."""
+    return [(number, one) for number, one in enumerate(report["rounds"]) if not one["skipped"]]
 
 
 def scores(report: Result) -> Drawing:
@@ -138,7 +144,7 @@ def rounds(report: Result) -> Drawing:
             label=f"{report['against']}, test rows",
         )
         labels = [
-            f"round {n}\n" + ("no rows added" if not one["augment"] else f"{one['augment']['additions']:,} rows added")
+            f"round {n}\n" + (f"{one['augment']['added']:,} rows added" if one["augment"] else "no rows added")
             for n, one in enumerate(report["rounds"])
         ]
         panel.set(xticks=numbers, xticklabels=labels, ylabel="overall", ylim=(0, 1), xlim=(-0.5, len(numbers) - 0.5))
@@ -155,14 +161,8 @@ def rounds(report: Result) -> Drawing:
 def funnel(report: Result) -> Drawing:
     """What became of the log's intents."""
     counts = report["collect"]["funnel"]
-    names = {
-        "intents": "different intents",
-        "without_source": "− never answered by the teacher",
-        "without_exports": "− never exported",
-        "incomplete": "− some tool never exported",
-        "refolded": "− the same but for characters",
-        "kept": "= kept",
-    }
+    lost = {name: f"− {why}" for name, why in losses(Rule(**report["collect"]["rule"])).items()}
+    names = {"intents": "different intents", **lost, "kept": "= kept"}
 
     def draw(figure: Figure) -> None:
         panel = figure.subplots()

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.distill import split as splits
 from app.distill.augment.augmenting import Round, augment
-from app.distill.collect.rule import SIMULATED
+from app.distill.collect.rule import SIMULATED, Rule, losses
 from app.distill.corpus import Corpus
 from app.distill.dataset import DatasetError, read_dataset, read_jsonl
 from app.distill.distilling.plan import Plan, Show, shown
@@ -24,16 +24,16 @@ def collected(plan: Plan, folder: Path, show: Show) -> Result:
     """The dataset that a log holds, and the funnel. Raises LogError."""
     from app.distill.collect.collecting import collect, write_dataset
     from app.distill.collect.log import open_log
-    from app.distill.collect.rule import Rule
 
-    rule = Rule(by=plan.by, unexported=plan.unexported)
+    rule = _rule(plan)
     with open_log(plan.source) as log:
         found = collect(log, rule, lambda step: show.say(f"  {step}"))
     funnel = found.funnel
+    lost = ", ".join(f"{getattr(funnel, name):,} {why}" for name, why in losses(rule).items())
+    nobodys = f"; of {funnel.rows:,} rows {funnel.unexported:,} that nobody exported" if rule.unexported else ""
     show.say(
         f"  {funnel.calls:,} calls ({funnel.simulated:,} simulated) of {funnel.intents:,} intents: "
-        f"{funnel.kept:,} kept, {funnel.without_source:,} never answered by {' or '.join(rule.sources)}, "
-        f"{funnel.without_exports:,} never exported, {funnel.incomplete:,} in part"
+        f"{funnel.kept:,} kept, {lost}{nobodys}"
     )
     write_dataset(found, folder / DATASET)
     return found.plain()
@@ -101,7 +101,8 @@ def _write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def rule_of(plan: Plan) -> Result:
-    from app.distill.collect.rule import Rule
+    return {"log": shown(plan.source), "rule": json.loads(json.dumps(asdict(_rule(plan))))}
 
-    rule = Rule(by=plan.by, unexported=plan.unexported)
-    return {"log": shown(plan.source), "rule": json.loads(json.dumps(asdict(rule)))}
+
+def _rule(plan: Plan) -> Rule:
+    return Rule(by=plan.by, unexported=plan.unexported)

@@ -43,6 +43,7 @@ class Plan:
         sample: training rows in which mistakes are looked for; 0: all.
         by: how `recolor collect` decides.
         unexported: whether it keeps what nobody exported.
+        data_licence: of the source, for the student's manifest.
         replay: recorded similar intents; none: a model is asked.
         anyway: release a no-go, too.
     """
@@ -65,6 +66,7 @@ class Plan:
     sample: int = 1000
     by: Literal["rate", "bound"] = "rate"
     unexported: bool = False
+    data_licence: str = ""
     replay: Sequence[Path] = ()
     limits: Limits = Limits()
     anyway: bool = False

@@ -35,6 +35,7 @@ def build(outcome: Outcome) -> Result:
         "simulated": _simulated(outcome),
         "go": outcome.go,
         "released": outcome.released,
+        "standing": outcome.standing,
         "source": shown(plan.source),
         "subset": plan.subset,
         "seed": plan.seed,
@@ -43,6 +44,7 @@ def build(outcome: Outcome) -> Result:
             "also": split["also"],
             "test": len(outcome.rows),
             "test_drawn": split["drawn"],
+            "test_seen": outcome.seen,
             "validation": plan.validation,
             "sample": compared["in_training"]["rows"],
         },
@@ -72,8 +74,10 @@ def _round(outcome: Outcome, number: int) -> Result:
     trained, judged = stages[f"train-{number}"], stages[f"evaluate-{number}"]
     training: dict[str, Any] = trained["training"]
     intervals = outcome.stages["compare"]["intervals"]["rounds"][number]
+    augmented = stages.get(f"augment-{number}")
     return {
-        "augment": stages.get(f"augment-{number}"),
+        "augment": augmented,
+        "skipped": augmented is not None and not augmented["added"],
         "bytes": trained["bytes"],
         "licence": trained["licence"],
         "base_model": trained["base_model"],

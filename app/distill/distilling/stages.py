@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,25 @@ class Stages:
         for name in names:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
-    def do(self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Result], *, dear: bool = False) -> Result:
+    def do(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        work: Callable[[Path], Result],
+        *,
+        dear: bool = False,
+        last: Collection[str] = (),
+    ) -> Result:
         """The result of a stage, from its file, or by doing it in its folder.
 
-        Made from other inputs it is done anew, or, where it is `dear`, refused. Raises DatasetError, also where its
-        files cannot be written.
+        Made from other inputs it is done anew, or, where it is `dear`, refused; where nothing but inputs that are
+        needed `last` differs, it goes on from what lies in its folder. Raises DatasetError, also where its files
+        cannot be written.
         """
         folder = self.folder / name
         inputs = json.loads(json.dumps(inputs))
         done = _read(folder / RESULT)
+        spent = 0.0
         if done is not None:
             changed = sorted(
                 key for key in inputs.keys() | done["inputs"].keys() if _differ(key, inputs, done["inputs"])
@@ -51,20 +61,25 @@ class Stages:
             if not changed:
                 self._say(f"{name}: kept")
                 return dict(done["result"])
-            if dear:
+            if finish := set(changed) <= set(last):
+                spent = done["seconds"]
+            elif dear:
                 raise DatasetError(
                     f"{folder} was made with another {', '.join(changed)}; --from {name} makes it anew, another "
                     "--folder keeps it"
                 )
-            self._say(f"{name}: made anew, with another {', '.join(changed)}")
-            shutil.rmtree(folder)
+            self._say(f"{name}: {'finished again' if finish else 'made anew'}, with another {', '.join(changed)}")
+            if finish:
+                (folder / RESULT).unlink()
+            else:
+                shutil.rmtree(folder)
         else:
             self._say(name)
         begun = time.monotonic()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             result = work(folder)
-            whole = {"inputs": inputs, "seconds": round(time.monotonic() - begun, 1), "result": result}
+            whole = {"inputs": inputs, "seconds": round(spent + time.monotonic() - begun, 1), "result": result}
             write_whole(folder / RESULT, json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         except (OSError, SafetensorError) as error:
             said = f"{error.filename or folder}: {error.strerror}" if isinstance(error, OSError) else str(error)

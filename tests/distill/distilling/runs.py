@@ -45,6 +45,7 @@ class Trainer:
 
     tiny: Tiny
     count: int = 0
+    licence: str = "Apache-2.0"
 
     def __call__(self, rows: Material, folder: Path, store: Path, show: Show) -> Path:
         self.count += 1
@@ -56,6 +57,7 @@ class Trainer:
             version=2,
             command="recolor distill",
             validation=VALIDATION,
+            licence=self.licence,
         )
         return travel(journey, lambda progress: None, lambda line: None)
 

@@ -16,6 +16,7 @@ from app.distill.simulate.world import Manners, build
 from app.distill.simulate.writing import into_store
 from app.events.database import Database
 from app.events.store import EventStore
+from app.students.store import ModelStore
 from tests.distill.loop.logs import DIM, request, stored
 from tests.students.tiny import Tiny
 
@@ -55,17 +56,26 @@ def test_from_a_simulated_log_to_a_verdict(distill: Distill, log: str, tmp_path:
     done = distill(log, *arguments)
     assert done.exit_code == 10, done.output
     assert "NO-GO" in done.stdout
-    assert "not released" in done.stdout
+    assert f"tiny@7 is not released; it stays in {tmp_path / 'run'}" in done.stdout
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
     assert report["simulated"]
     assert report["collect"]["funnel"]["simulated"] == report["collect"]["funnel"]["calls"] == 1500
     assert report["rows"]["test"] == 20
     assert report["rows"]["test_drawn"]
+    assert report["rows"]["test_seen"]["rows"] is None
+    assert "cannot be known" in done.stdout
     assert "SIMULATED" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    arguments += ["--data-licence", "CC0-1.0"]
     again = distill(log, *arguments, "--slower", 1000, "--margin", 2, "--lost", 1)
     assert again.exit_code == 0, again.output
-    assert "train-0: kept" in again.stderr
-    assert "released tiny@7" in again.stdout
+    assert "train-0: finished again, with another --data-licence" in again.stderr
+    assert "CC0-1.0 (data)" in ModelStore(tmp_path / "store").find("tiny@7").manifest.licence
+    assert "tiny@7 is released\n" in again.stdout
+    tighter = distill(log, *arguments)
+    assert tighter.exit_code == 10, tighter.output
+    assert "tiny@7 is a no-go by the limits of this call, but was released by an earlier one" in tighter.stdout
+    assert "not released" not in tighter.stdout
+    assert "train-0: kept" in tighter.stderr
 
 
 def refused(done: Result, *words: str, code: int = 1) -> None:

@@ -11,9 +11,12 @@ import pytest
 from app.distill.dataset import DatasetError, read_dataset
 from app.distill.distilling import report
 from app.distill.distilling.distillation import Outcome
+from app.distill.distilling.page import page
 from app.distill.distilling.plan import Limits, shown
+from app.distill.distilling.seen import told, trained_on
+from app.grade import fold
 from app.students import ModelStoreError
-from app.students.store import ModelStore
+from app.students.store import ModelStore, sha256
 from tests.distill.distilling.runs import (
     SAMPLE,
     TEST,
@@ -27,7 +30,7 @@ from tests.distill.distilling.runs import (
     teacher,
     told_of,
 )
-from tests.students.tiny import Tiny
+from tests.students.tiny import Tiny, write_lines
 
 
 def copied(outcome: Outcome, tiny: Tiny, folder: Path, **changes: Any) -> Any:
@@ -100,11 +103,48 @@ def test_killed_after_a_training_it_does_not_train_again(whole: Outcome, tiny: T
     assert epoch.stat().st_mtime_ns == written
 
 
+def test_another_licence_is_written_without_training_again(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    plan = copied(whole, tiny, tmp_path, rounds=0)
+    before = run(tiny, plan)
+    epoch = plan.folder / "train-0" / "training" / "epoch-01.safetensors"
+    written = epoch.stat().st_mtime_ns
+    told, train, other = Told(), Trainer(tiny, licence="CC0-1.0"), replace(plan, data_licence="CC0-1.0")
+    outcome = run(tiny, other, train, told)
+    assert "train-0: finished again, with another --data-licence" in told.lines
+    assert "evaluate-0: kept" in told.lines
+    assert epoch.stat().st_mtime_ns == written
+    assert outcome.seconds["train-0"] >= before.seconds["train-0"]
+    stored = ModelStore(plan.store).find("tiny@2")
+    stored.verify()
+    assert stored.manifest.licence == report.build(outcome)["rounds"][0]["licence"] == "CC0-1.0"
+    assert "CC0-1.0" in (stored.path / "README.md").read_text(encoding="utf-8")
+    shutil.rmtree(epoch.parent)
+    with pytest.raises(DatasetError, match=r"another --data-licence; --from train-0 makes it anew"):
+        run(tiny, plan, train)
+
+
 def test_fewer_rounds_need_no_training(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
     train = Trainer(tiny)
     fewer = run(tiny, copied(whole, tiny, tmp_path, rounds=0), train)
     assert train.count == 0
     assert fewer.chosen == 0
+
+
+def test_a_round_that_adds_nothing_is_not_trained(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    known = tmp_path / "known.jsonl"
+    rows = read_dataset(whole.plan.folder / "split" / "dataset.jsonl")
+    known.write_text("".join(json.dumps({"intent": row.intent, "similar": row.intent}) + "\n" for row in rows))
+    train, told = Trainer(tiny), Told()
+    outcome = run(tiny, copied(whole, tiny, tmp_path, rounds=2, replay=(known,)), train, told)
+    assert train.count == 0
+    for number in (1, 2):
+        line = f"train-{number}, evaluate-{number}: skipped, no rows were added; as in round {number - 1}"
+        assert line in told.lines
+    assert outcome.chosen == 0
+    found = report.build(outcome)
+    assert [one["skipped"] for one in found["rounds"]] == [False, True, True]
+    assert found["rounds"][0]["scores"] == found["rounds"][2]["scores"]
+    assert "A round without added rows is not trained" in page(found, outcome.plan.photos)
 
 
 def test_another_dataset_is_refused_where_it_would_cost_a_training(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
@@ -132,9 +172,35 @@ def test_a_no_go_is_not_released_unless_one_says_so(whole: Outcome, tiny: Tiny, 
     assert not plan.store.exists()
     found = report.build(outcome)
     assert {one["name"]: one["met"] for one in found["criteria"]}["latency, ms"] is False
+    assert found["standing"] == "not released"
     anyway = run(tiny, replace(plan, anyway=True))
     assert anyway.released
     assert not anyway.go
+    assert anyway.standing == "released, against the verdict"
+    assert ModelStore(plan.store).find("tiny@2")
+
+
+def test_what_an_earlier_call_released_is_not_denied(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    plan = copied(whole, tiny, tmp_path)
+    assert run(tiny, plan).standing == "released"
+    tighter = replace(plan, limits=Limits(margin=0, lost=0, slower=1e-6))
+    found = report.build(run(tiny, tighter))
+    earlier = "a no-go by the limits of this call, but was released by an earlier one"
+    assert (found["go"], found["released"], found["standing"]) == (False, True, earlier)
+    assert f"tiny@2 is {earlier}." in page(found, plan.photos)
+    manifest = plan.store / "students" / "tiny" / "2" / "manifest.json"
+    stored = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(stored | {"files": {}}), encoding="utf-8")
+    other = run(tiny, tighter)
+    assert not other.released
+    assert other.standing.endswith("is the student of an earlier call")
+
+
+def test_what_was_removed_from_the_model_store_is_released_again(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    plan = copied(whole, tiny, tmp_path)
+    run(tiny, plan)
+    shutil.rmtree(plan.store)
+    assert run(tiny, plan).released
     assert ModelStore(plan.store).find("tiny@2")
 
 
@@ -164,6 +230,39 @@ def test_a_subset_leaves_the_test_rows_whole_and_other_datasets_add_no_test_rows
     assert made["also"] == TRAIN + VALIDATION == len(read_dataset(tmp_path / "additions.jsonl"))
     with pytest.raises(DatasetError, match="no rows to train on of subset 'third'"):
         split(replace(plan, subset="third"), source, tmp_path)
+
+
+def rows_of(*lines: dict[str, Any]) -> list[str]:
+    return [json.dumps(line) for line in lines]
+
+
+def test_what_the_current_student_was_trained_on_is_known_by_its_datasets(tiny: Tiny, tmp_path: Path) -> None:
+    data = write_lines(
+        tmp_path / "t.jsonl", rows_of({"intent": "Dusk "}, {"intent": "dawn", "split": "test"}, {"intent": "noon"})
+    )
+    similar = write_lines(tmp_path / "s.jsonl", rows_of({"intent": "dusk", "similar": "Late  evening"}))
+    manifest = tiny.stored.manifest.model_copy(update={"datasets": {"t": sha256(data), "s": sha256(similar)}})
+    assert trained_on(manifest, [data, similar]) == {"dusk", "noon", "late evening"}
+    assert trained_on(manifest, [data]) is None
+    assert trained_on(manifest.model_copy(update={"datasets": {}}), [data]) is None
+
+
+def test_test_rows_that_the_current_student_was_trained_on_are_told(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    assert whole.seen["rows"] is None
+    assert "cannot be known" in whole.seen["words"]
+    plan = copied(whole, tiny, tmp_path)
+    (plan.store / "datasets").mkdir(parents=True)
+    shutil.copyfile(tiny.teacher, plan.store / "datasets" / "teacher.jsonl")
+    assert run(tiny, plan).seen["words"] == "tiny@1 was trained on none of the test rows."
+
+    judged = [whole.stages[name]["test"] for name in ("current", "evaluate-0")]
+    first, *others = (fold(row.intent) for row in whole.rows)
+    found = told("tiny@1", frozenset([first]), whole.rows, *judged)
+    assert found["rows"] == 1
+    assert found["difference"]["overall"]["low"] <= found["difference"]["overall"]["high"]
+    assert f"over the other {TEST - 1} the difference in overall is " in found["words"]
+    every = told("tiny@1", frozenset([first, *others]), whole.rows, *judged)
+    assert every["words"].endswith(f"on {TEST} of the test rows, which flatters it: on all of them.")
 
 
 def test_passwords_stay_out_of_what_is_written() -> None:

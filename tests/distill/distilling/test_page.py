@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from markupsafe import escape
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app.distill.distilling import report
+from app.distill.distilling import figures, report
 from app.distill.distilling.distillation import Outcome
 from app.distill.distilling.page import page
 from app.distill.reality.errors import RealityError
@@ -36,14 +36,17 @@ FUNNEL = {
     "incomplete": 10,
     "refolded": 1,
     "kept": 209,
+    "rows": 627,
+    "unexported": 17,
 }
+RULE = {"sources": ["teacher"], "by": "rate", "confidence": 0.95, "unexported": False}
 
 
 @pytest.fixture(scope="module")
 def found(whole: Outcome) -> dict[str, Any]:
     """A report with all that a page can have, and intents that nobody wishes for."""
     made = json.loads(json.dumps(report.build(whole)))
-    made["collect"] = {"funnel": FUNNEL, "problems": {"lines that are no JSON object": 3}}
+    made["collect"] = {"rule": RULE, "funnel": FUNNEL, "problems": {"lines that are no JSON object": 3}}
     made["simulated"] = True
     made["source"] = HOSTILE[0]
     some = {
@@ -121,6 +124,24 @@ def test_the_page_has_every_number_that_decides(whole: Outcome) -> None:
         assert escape(criterion["words"]) in words
     assert "SIMULATED" not in words
     assert f"<td>{made['current']['behaviours']['passed']}</td>" in words
+
+
+def test_a_round_is_shown_with_the_rows_that_it_added_itself(whole: Outcome) -> None:
+    made = copy.deepcopy(report.build(whole))
+    made["rounds"][1]["augment"] |= {"added": 3, "additions": 4711}
+    drawn = figures.rounds(made).svg
+    assert "3 rows added" in drawn
+    assert "4,711" not in drawn
+
+
+def test_a_log_of_which_unexported_answers_were_kept_says_so(found: dict[str, Any], whole: Outcome) -> None:
+    taken = {**found, "collect": {**found["collect"], "rule": {**RULE, "unexported": True}}}
+    words = "17 of 627 rows, one a tool, have the newest answer, for nobody exported any"
+    assert words in page(taken, whole.plan.photos)
+    assert words not in page(found, whole.plan.photos)
+    drawn = [figures.funnel(made).svg for made in (found, taken)]
+    assert ["some tool never exported" in svg for svg in drawn] == [True, False]
+    assert ["some tool never answered readably" in svg for svg in drawn] == [False, True]
 
 
 def test_without_photos_it_says_so(whole: Outcome, found: dict[str, Any], tmp_path: Path) -> None:

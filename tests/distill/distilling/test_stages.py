@@ -54,6 +54,17 @@ def test_what_is_dear_is_never_thrown_away_unasked(stages: Stages) -> None:
     assert stages.do("train-0", {"x": 2}, work, dear=True) == {"times": 2}
 
 
+def test_what_is_needed_last_has_it_finished_again_with_what_is_there(stages: Stages, said: list[str]) -> None:
+    work = Work()
+    stages.do("train-0", {"x": 1, "y": 1}, work, dear=True, last=["y"])
+    (stages.folder / "train-0" / "dear").write_text("hours", encoding="utf-8")
+    assert stages.do("train-0", {"x": 1, "y": 2}, work, dear=True, last=["y"]) == {"times": 2}
+    assert said[-1] == "train-0: finished again, with another y"
+    assert (stages.folder / "train-0" / "dear").exists()
+    with pytest.raises(DatasetError, match="another x, y"):
+        stages.do("train-0", {"x": 2, "y": 3}, work, dear=True, last=["y"])
+
+
 def test_a_full_disk_leaves_no_result(stages: Stages) -> None:
     work = Work()
     full = stages.folder / "a" / f".{RESULT}.part"

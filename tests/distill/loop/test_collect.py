@@ -129,6 +129,31 @@ def test_what_was_never_exported_can_be_kept_where_no_rival_was(tmp_path: Path) 
         assert found.funnel.unexported == 3
 
 
+def test_a_tool_that_nobody_kept_gets_its_newest_answer_beside_one_that_was_exported(tmp_path: Path) -> None:
+    served, _ = together(request("1", "dusk", DIM), request("2", "dusk", BRIGHT, second=9))
+    said = [Said("1", "adjust", "exported"), Said("1", "selective_adjust", "exported"), Said("1", "filter", "removed")]
+    log = parquet(tmp_path / "log", served, said)
+    assert collected(log).funnel.incomplete == 1
+    found = collected(log, Rule(by="bound", unexported=True))
+    assert exposures(found) == {"dusk": -20}
+    assert found.dataset[0]["filter"] == {"name": "vivid", "intensity": 40}
+    assert (found.funnel.incomplete, found.funnel.kept, found.funnel.unexported) == (0, 1, 1)
+
+
+def test_what_is_lost_though_unexported_answers_are_kept_was_not_answered(tmp_path: Path) -> None:
+    served, said = together(request("1", "dusk", '{"exposure": 900}'), request("2", "dawn", DIM))
+    lost = [Tool("3", tool, "noon", '{"exposure": 900}') for tool in ("adjust", "filter")]
+    log = parquet(tmp_path / "log", [*served, *lost], said)
+    funnel = collected(log, Rule(unexported=True)).funnel
+    assert (funnel.intents, funnel.kept, funnel.without_exports, funnel.incomplete) == (3, 1, 1, 1)
+    done = CliRunner().invoke(cli, ["collect", log, "--unexported", "-o", str(tmp_path / "set.jsonl")])
+    rows = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert "− never answered readably 1" in rows
+    assert "− some tool never answered readably 1" in rows
+    assert "of them with an answer that nobody exported 3" in rows
+    assert "never exported" not in done.output
+
+
 def test_the_student_counts_where_it_is_eligible(tmp_path: Path) -> None:
     log = parquet(tmp_path / "log", *request("3", "noon", DIM, source="student", exported=True))
     assert not collected(log).dataset
@@ -262,9 +287,10 @@ class SparkOptions(Config):
     treat_nan_as_null: bool = False
 
 
+@pytest.mark.parametrize("rule", [Rule(), Rule(unexported=True)])
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres", "pyspark", "bigquery"])
 def test_the_same_expression_compiles_for_engines_that_are_not_here(
-    dialect: str, monkeypatch: pytest.MonkeyPatch
+    dialect: str, rule: Rule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Ibis registers this option of its Spark backend only where Spark is installed.
     monkeypatch.setattr(ibis.options, "pyspark", SparkOptions())
@@ -273,7 +299,7 @@ def test_the_same_expression_compiles_for_engines_that_are_not_here(
         for name, columns in (("served", rules.SERVED), ("feedback", rules.FEEDBACK), ("vetted", rules.VETTED))
     )
     events = rules.events(served, feedback)
-    query = str(ibis.to_sql(rules.kept(rules.candidates(events, Rule()), vetted, Rule()), dialect=dialect))
+    query = str(ibis.to_sql(rules.kept(rules.candidates(events, rule), vetted, rule), dialect=dialect))
     assert "ROW_NUMBER()" in query
     assert "LEFT OUTER JOIN" in query
 

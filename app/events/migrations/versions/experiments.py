@@ -11,28 +11,19 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-FIRST = """
-INSERT INTO projects (project_id, variant, milestone, time)
-SELECT project_id, variant, milestone, time FROM (
-  SELECT b.*, row_number() OVER (PARTITION BY project_id, milestone ORDER BY time, variant) AS place
-  FROM projects_before b
-) ranked WHERE place = 1
+LATER = """
+DELETE FROM projects WHERE EXISTS (
+  SELECT 1 FROM projects first WHERE first.project_id = projects.project_id AND first.milestone = projects.milestone
+  AND (first.time, first.variant) < (projects.time, projects.variant)
+)
 """
 
 
 def upgrade() -> None:
     op.add_column("served", sa.Column("experiment", sa.Text))
-    # SQLite cannot change a primary key.
-    op.execute("CREATE TABLE projects_before AS SELECT * FROM projects")
-    op.drop_table("projects")
-    op.create_table(
-        "projects",
-        sa.Column("project_id", sa.Text, nullable=False),
-        sa.Column("experiment", sa.Text, nullable=False, server_default=""),
-        sa.Column("variant", sa.Text, nullable=False),
-        sa.Column("milestone", sa.Text, nullable=False),
-        sa.Column("time", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("project_id", "experiment", "milestone", name="projects_pkey"),
-    )
-    op.execute(FIRST)
-    op.drop_table("projects_before")
+    op.execute(LATER)
+    # SQLite cannot change a primary key: there the table is written anew. Elsewhere it stays, and the grants on it.
+    with op.batch_alter_table("projects") as projects:
+        projects.add_column(sa.Column("experiment", sa.Text, nullable=False, server_default=""))
+        projects.drop_constraint("projects_pkey", type_="primary")
+        projects.create_primary_key("projects_pkey", ["project_id", "experiment", "milestone"])
