@@ -26,8 +26,8 @@ from benchmarks.service import service
 QUICK_CONCURRENT_REQUESTS = 64
 
 
-def quick(name: str, folder: Path, *options: str) -> dict[str, Any]:
-    """The results of a benchmark's quick run."""
+def quick(name: str, folder: Path, *options: str, results: str = "") -> dict[str, Any]:
+    """The results of a benchmark's quick run, under its name if no other is given."""
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--results", str(folder), *options]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, **streams) as process:
@@ -38,7 +38,7 @@ def quick(name: str, folder: Path, *options: str) -> dict[str, Any]:
             os.killpg(process.pid, signal.SIGKILL)
             raise
     assert process.returncode == 0, out + err
-    written: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    written: dict[str, Any] = json.loads((folder / f"{results or name}.json").read_text(encoding="utf-8"))
     assert written["how"]["quick"] is True
     assert {"cpu", "cores", "torch", "date"} <= written["machine"].keys()
     assert all(math.isfinite(number) and number >= 0 for number in numbers(written["results"]))
@@ -58,8 +58,10 @@ def numbers(node: Any) -> Iterator[float]:
 
 
 def test_collect_finds_better_answers_than_were_served(tmp_path: Path) -> None:
-    written = quick("collect", tmp_path)
-    assert written["results"]["distance_kept"] < written["results"]["distance_served"]
+    written = quick("collect", tmp_path)["results"]
+    assert written["distance_kept"] < written["distance_served"]
+    stored = quick("collect", tmp_path, "--log", "sqlite", results="collect-sqlite")["results"]
+    assert stored["funnel"] == written["funnel"]
 
 
 def test_what_is_collected_is_closer_to_the_reference_than_what_was_served(tmp_path: Path) -> None:
