@@ -26,8 +26,8 @@ from app.distill.simulate.writing import into_files
 from app.grade import TOOLS, fold
 from app.settings import CHECKOUT
 from benchmarks.harness import RESULTS, BenchmarkError, Quick, Report, Results, Rounds, Target, rounds_of, run, table
+from benchmarks.intents import teacher
 
-DATA = CHECKOUT / "model_store" / "datasets" / "teacher.jsonl"
 SEED = 1
 
 
@@ -45,9 +45,8 @@ def main(
     results: Results = RESULTS,
 ) -> None:
     """Time and memory of `recolor collect`."""
-    rounds, events = (1, 30_000) if quick else (rounds, events)
-    rows = read_dataset(DATA)
-    world = build(rows, [], Manners(), SEED)
+    rounds, events = (1, 6_000) if quick else (rounds, events)
+    world = build(teacher()[: 500 if quick else None], [], Manners(), SEED)
     with tempfile.TemporaryDirectory(prefix="recolor-log-") as folder:
         log, output = Path(folder) / "log", Path(folder) / "dataset.jsonl"
         into_files(log, ".parquet", world, traffic(world, events // len(TOOLS), SEED), SEED, lambda done: None)
@@ -73,7 +72,7 @@ def _collect(log: Path, output: Path) -> Round:
 
 def _distances(output: Path, world: World) -> tuple[float, float]:
     """Mean distance from the reference of the kept answers, and of a random served answer to the same intents."""
-    reference = {fold(row.intent): row.grade for row in read_dataset(DATA)}
+    reference = {fold(row.intent): row.grade for row in teacher()}
     rows = {row.intent: row.grade for row in read_dataset(output)}
     kept = [[distance(tool, grade, reference[intent]) for tool in TOOLS] for intent, grade in rows.items()]
     same = np.repeat([intent in rows for intent in world.intents], world.manners.rivals)

@@ -2,11 +2,12 @@
 
 import json
 import math
-import os
-import signal
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,27 +24,31 @@ from benchmarks.picture import PICTURE
 from benchmarks.picture import main as picture
 from benchmarks.service import service
 
-QUICK_CONCURRENT_REQUESTS = 64
+QUICK_CONCURRENT_REQUESTS = 32
 
 
 def quick(name: str, folder: Path, *options: str) -> dict[str, Any]:
-    """The results of a benchmark's quick run."""
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--results", str(folder), *options]
-    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, **streams) as process:
-        try:
-            out, err = process.communicate()
-        except BaseException:
-            # Together with the service that it has started.
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    assert process.returncode == 0, out + err
+    """The results of a benchmark's quick run, none of them negative."""
+    written = ran(name, folder, *options)
+    assert all(math.isfinite(number) and number >= 0 for number in numbers(written["results"]))
+    return written
+
+
+def ran(name: str, folder: Path, *options: str) -> dict[str, Any]:
+    """The results of a benchmark's quick run: its command line, in this process, which has imported PyTorch."""
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
+        patch.setattr(sys, "argv", [name, "--quick", "--results", str(folder), *options])
+        with pytest.raises(SystemExit) as ended:
+            # As the main module, so that a process which it starts finds it.
+            runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+    torch.set_num_threads(threads)
+    assert not ended.value.code, out.getvalue()
     written: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     assert written["how"]["quick"] is True
     assert {"cpu", "cores", "torch", "date"} <= written["machine"].keys()
-    assert all(math.isfinite(number) and number >= 0 for number in numbers(written["results"]))
     for target in written["targets"]:
-        assert target["name"] in out
+        assert target["name"] in out.getvalue()
     return written
 
 
@@ -122,9 +127,7 @@ def test_decoding_tells_the_stages_of_a_call(tmp_path: Path) -> None:
 
 
 def test_events_measures_both_sides_and_stores_every_serve(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.events", "--quick", "--results", str(tmp_path)]
-    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
-    written = json.loads((tmp_path / "events.json").read_text(encoding="utf-8"))
+    written = ran("events", tmp_path)
     samples = {name: spread["samples"] for name, spread in written["results"]["milliseconds"].items()}
     assert samples == {"with events": 20, "without events": 20}
     assert written["results"]["serves_per_second"][0] > 0
