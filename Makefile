@@ -30,7 +30,7 @@ serve: $(VENV)/.service ## install what the service needs, and start it on 127.0
 	@exec $(BIN)/recolor serve
 
 test: $(VENV)/.development $(VENV)/.encoder ## install what the tests need, and run all of them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --durations=25 $(ARGS)
 
 lint: $(VENV)/.development ## check style, types and the direction of imports
 	@$(BIN)/ruff check

@@ -35,6 +35,7 @@ from app.distill.simulate.writing import into_files
 from app.grade import TOOLS, Grade, fold
 from app.settings import CHECKOUT
 from benchmarks.harness import RESULTS, Quick, Report, Results, run, table
+from benchmarks.intents import teacher
 from benchmarks.small_student import Part, Steps, clear, kept, scored, spread, train
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
@@ -54,9 +55,9 @@ def main(
     results: Results = RESULTS,
 ) -> None:
     """Does what users export make a better student than what was served?"""
-    seeds, requests = (1, 2_000) if quick else (seeds, requests)
-    rows = read_dataset(DATASETS / "teacher.jsonl")
-    training = [row for row in rows if row.split == "train"][: 800 if quick else None]
+    seeds, requests = (1, 1_000) if quick else (seeds, requests)
+    rows = teacher()
+    training = [row for row in rows if row.split == "train"][: 200 if quick else None]
     test = [row for row in rows if row.split == "test"][: 50 if quick else None]
     manners, where = (
         Manners(noise=noise),

@@ -34,8 +34,8 @@ from app.events.store import EventStore
 from app.grade import TOOLS, fold
 from app.settings import CHECKOUT
 from benchmarks.harness import RESULTS, BenchmarkError, Quick, Report, Results, Rounds, Target, rounds_of, run, table
+from benchmarks.intents import teacher
 
-DATA = CHECKOUT / "model_store" / "datasets" / "teacher.jsonl"
 SEED = 1
 
 
@@ -54,9 +54,8 @@ def main(
     results: Results = RESULTS,
 ) -> None:
     """Time and memory of `recolor collect`."""
-    rounds, events = (1, 30_000) if quick else (rounds, events)
-    rows = read_dataset(DATA)
-    world = build(rows, [], Manners(), SEED)
+    rounds, events = (1, 6_000) if quick else (rounds, events)
+    world = build(teacher()[: 500 if quick else None], [], Manners(), SEED)
     with tempfile.TemporaryDirectory(prefix="recolor-log-") as folder:
         output = Path(folder) / "dataset.jsonl"
         where, size = _write(Path(folder) / "log", log, world, events // len(TOOLS))
@@ -111,7 +110,7 @@ def _collect(log: Path, output: Path) -> Round:
 
 def _distances(output: Path, world: World) -> tuple[float, float]:
     """Mean distance from the reference of the kept answers, and of a random served answer to the same intents."""
-    reference = {fold(row.intent): row.grade for row in read_dataset(DATA)}
+    reference = {fold(row.intent): row.grade for row in teacher()}
     rows = {row.intent: row.grade for row in read_dataset(output)}
     kept = [[distance(tool, grade, reference[intent]) for tool in TOOLS] for intent, grade in rows.items()]
     same = np.repeat([intent in rows for intent in world.intents], world.manners.rivals)

@@ -1,7 +1,8 @@
-"""What is asked: the test split's intents, and endless new ones made of their words."""
+"""The teacher's rows, and what is asked: the test split's intents, and endless new ones made of their words."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 from app.distill.dataset import Example, read_dataset
 from app.grade import fold
@@ -10,9 +11,15 @@ from app.settings import CHECKOUT
 TEACHER = CHECKOUT / "model_store" / "datasets" / "teacher.jsonl"
 
 
+@cache
+def teacher() -> Sequence[Example]:
+    """The whole teacher dataset."""
+    return read_dataset(TEACHER)
+
+
 def examples_to_ask(seed: int = 1) -> list[Example]:
     """The test split in a random order, each intent once."""
-    distinct = {fold(example.intent): example for example in read_dataset(TEACHER) if example.split == "test"}
+    distinct = {fold(example.intent): example for example in teacher() if example.split == "test"}
     examples = list(distinct.values())
     random.Random(seed).shuffle(examples)
     return examples

@@ -73,7 +73,7 @@ class Samples:
 def main(rounds: Rounds = 5, threads: Threads = THREADS, quick: Quick = False, results: Results = RESULTS) -> None:
     """One request at a time, uncached and cached, against generating JSON token by token."""
     examples = examples_to_ask()
-    rounds, size, generated = (1, 12, 2) if quick else (rounds, len(examples) // rounds, GENERATED_BY_BASELINE)
+    rounds, size, generated = (1, 12, 1) if quick else (rounds, len(examples) // rounds, GENERATED_BY_BASELINE)
     torch.set_num_threads(threads)
     baseline = JsonBaseline(Settings())
     samples = Samples()

@@ -20,11 +20,12 @@ from app.distill.augment.augmenting import augment, bare
 from app.distill.augment.mistakes import Thresholds, is_mistake, least
 from app.distill.augment.similar import read_similar
 from app.distill.corpus import Corpus
-from app.distill.dataset import Example, read_dataset, read_jsonl
+from app.distill.dataset import Example, read_jsonl
 from app.distill.scores import score
 from app.grade import TOOLS, Grade, fold
 from app.settings import CHECKOUT
 from benchmarks.harness import RESULTS, Quick, Report, Results, run, table
+from benchmarks.intents import TEACHER, teacher
 from benchmarks.small_student import Part, Steps, Student, clear, kept, scored, spread, train
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
@@ -47,14 +48,12 @@ def main(
     results: Results = RESULTS,
 ) -> None:
     """Scores over the size of the training data, with and without augmentation."""
-    file = DATASETS / "teacher.jsonl"
-    rows = list(zip(read_dataset(file), (row for row, _ in read_jsonl(file)), strict=True))
+    rows = list(zip(teacher(), (row for row, _ in read_jsonl(TEACHER)), strict=True))
     training = [row for row in rows if row[0].split == "train"]
     test = [example for example, _ in rows if example.split == "test"]
-    parts = [Part("All", test), Part("no near-duplicates", _unlike(test, [example for example, _ in training]))]
     if quick:
-        seeds, training = 1, training[:800]
-        parts = [Part(part.name, part.rows[:50]) for part in parts]
+        seeds, training, test = 1, training[:320], test[:50]
+    parts = [Part("All", test), Part("no near-duplicates", _unlike(test, [example for example, _ in training]))]
     folder /= "quick" if quick else f"steps-{steps}"
     found = {}
     for seed in range(1, seeds + 1):
@@ -100,7 +99,8 @@ def _shuffled(training: Sequence[Row], seed: int) -> tuple[list[Example], list[R
     eighth = [row for row in training if row[1].get("subset") == "eighth"]
     others = [row for row in training if row[1].get("subset") != "eighth"]
     random.Random(VALIDATION).shuffle(others)
-    validation, others = [example for example, _ in others[:VALIDATION]], others[VALIDATION:]
+    held = min(VALIDATION, len(training) // 5)
+    validation, others = [example for example, _ in others[:held]], others[held:]
     rng = random.Random(seed)
     rng.shuffle(eighth)
     rng.shuffle(others)

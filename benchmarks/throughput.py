@@ -57,7 +57,7 @@ class Load:
 
 def main(rounds: Rounds = 5, threads: Threads = THREADS, quick: Quick = False, results: Results = RESULTS) -> None:
     """Requests a second at concurrency 1, 8 and 32, all intents distinct."""
-    rounds, requests = (1, 64) if quick else (rounds, REQUESTS)
+    rounds, requests = (1, 32) if quick else (rounds, REQUESTS)
     intents = new_intents()
     loads: dict[int, list[Load]] = {concurrency: [] for concurrency in CONCURRENCIES}
     with service(threads=threads) as running:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from app.main import serve
 from app.settings import Settings
-from app.students import Answer, Engine, EngineError, ModelStoreError, Prompt
+from app.students import Answer, Engine, EngineError, ModelStoreError, Prompt, load_engine
 from tests.serving.engines import ScriptedEngine
 
 
@@ -32,6 +32,8 @@ def load(settings: Settings) -> Engine:
             raise RuntimeError("out of memory")
         case "endless":
             time.sleep(600)
+        case "stored":
+            return load_engine(settings)
     # One look that it cannot read as a filter.
     return SlowEngine(model=settings.model, script={("in another script", "filter"): Answer(None)})
 

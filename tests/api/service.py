@@ -20,6 +20,9 @@ from app.settings import Settings
 from tests.serving.engines import Factory, ScriptedEngine
 from tests.serving.teachers import ScriptedTeacher, absent
 
+PATIENCE = 240.0
+"""Seconds after which what should have happened has not; the machine may be busy, and a test has 300."""
+
 
 @dataclass
 class Service:
@@ -52,7 +55,7 @@ class Service:
 
     def connect(self) -> socket:
         """A bare connection, for what no HTTP client would send."""
-        return create_connection(("127.0.0.1", self.port), timeout=60)
+        return create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
 
 @contextmanager
@@ -83,14 +86,14 @@ def served(
     thread.start()
     try:
         if wait:
-            assert over.wait(60)
+            assert over.wait(PATIENCE)
             engine.batches.clear()
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
             yield Service(port, client, engine, teacher, over, failures)
     finally:
         engine.gate.set()
         server.should_exit = True
-        thread.join(60)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -103,7 +106,7 @@ def read_response(connection: socket) -> httpx.Response:
 
 def until(condition: Callable[[], bool]) -> None:
     """Return as soon as the condition holds."""
-    end = monotonic() + 60
+    end = monotonic() + PATIENCE
     while not condition():
         assert monotonic() < end, "it never happened"
         sleep(0.005)

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.service import assert_error, until
+from tests.api.forked import Forked
+from tests.api.service import PATIENCE, assert_error, until
 
 QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL": "none"}
 
@@ -22,11 +23,8 @@ QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL
 class Process:
     """`lines` are what it wrote to standard output until it was ready; `end` waits for the rest."""
 
-    def __init__(self, **environment: str) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECOLOR_")}
-        command = [sys.executable, "-m", "tests.api.process"]
-        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(command, env=inherited | QUIET | environment, **streams)
+    def __init__(self, process: "subprocess.Popen[str] | Forked") -> None:
+        self.process = process
         self.lines: list[str] = []
 
     def wait_until_ready(self) -> str:
@@ -40,13 +38,18 @@ class Process:
         """Exit code, standard output, standard error."""
         if with_signal is not None:
             self.process.send_signal(with_signal)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, "".join(self.lines) + out, err
 
 
 @contextmanager
-def process(**environment: str) -> Iterator[Process]:
-    started = Process(**environment)
+def process(new: bool = False, **environment: str) -> Iterator[Process]:
+    """A service of its own; `new` also in a Python that has just been started, for how it ends and what it takes."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECOLOR_")}
+    given = inherited | QUIET | environment
+    command = [sys.executable, "-m", "tests.api.process"]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = Process(subprocess.Popen(command, env=given, **streams) if new else Forked(given))
     try:
         yield started
     finally:
@@ -59,7 +62,7 @@ def logged(err: str) -> list[dict[str, Any]]:
 
 
 def ask(url: str, intent: str, **headers: str) -> httpx.Response:
-    return httpx.post(f"{url}/recolor", json={"intent": intent}, headers=headers, timeout=60)
+    return httpx.post(f"{url}/recolor", json={"intent": intent}, headers=headers, timeout=PATIENCE)
 
 
 def test_it_says_where_it_is_and_how_to_ask() -> None:
@@ -70,7 +73,7 @@ def test_it_says_where_it_is_and_how_to_ask() -> None:
 
 
 def test_what_is_in_flight_is_finished_on_sigterm() -> None:
-    with process() as running, ThreadPoolExecutor() as threads:
+    with process(new=True) as running, ThreadPoolExecutor() as threads:
         url = running.wait_until_ready()
         answer = threads.submit(ask, url, "slow dusk")
         until(lambda: "recolor_inflight_requests 1.0" in httpx.get(f"{url}/metrics").text)
@@ -86,7 +89,7 @@ def test_what_is_in_flight_is_finished_on_sigterm() -> None:
 @pytest.mark.parametrize("student", ["good", "endless"])
 def test_it_ends_without_a_complaint(with_signal: signal.Signals, student: str) -> None:
     port = free_port()
-    with process(STUDENT=student, RECOLOR_PORT=str(port)) as running:
+    with process(new=True, STUDENT=student, RECOLOR_PORT=str(port)) as running:
         until(lambda: reachable(port))
         code, _, err = running.end(with_signal)
     assert code == 0
@@ -220,7 +223,7 @@ def test_large_bodies_are_never_in_memory() -> None:
     def pieces() -> Iterator[bytes]:
         yield from [b"x" * 50_000] * 1000
 
-    with process() as running:
+    with process(new=True) as running:
         url = running.wait_until_ready()
         ask(url, "dusk")
         before = memory(url)

@@ -3,10 +3,13 @@
 import json
 import math
 import os
+import runpy
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,11 +26,11 @@ from benchmarks.picture import PICTURE
 from benchmarks.picture import main as picture
 from benchmarks.service import service
 
-QUICK_CONCURRENT_REQUESTS = 64
+QUICK_CONCURRENT_REQUESTS = 32
 
 
-def quick(name: str, folder: Path, *options: str, results: str = "") -> dict[str, Any]:
-    """The results of a benchmark's quick run, under its name if no other is given."""
+def quick(name: str, folder: Path, *options: str) -> dict[str, Any]:
+    """The results of a benchmark's quick run."""
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--results", str(folder), *options]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True, **streams) as process:
@@ -38,13 +41,33 @@ def quick(name: str, folder: Path, *options: str, results: str = "") -> dict[str
             os.killpg(process.pid, signal.SIGKILL)
             raise
     assert process.returncode == 0, out + err
-    written: dict[str, Any] = json.loads((folder / f"{results or name}.json").read_text(encoding="utf-8"))
-    assert written["how"]["quick"] is True
-    assert {"cpu", "cores", "torch", "date"} <= written["machine"].keys()
-    assert all(math.isfinite(number) and number >= 0 for number in numbers(written["results"]))
-    for target in written["targets"]:
+    return results_of(name, folder, out)
+
+
+def quick_study(name: str, folder: Path, *options: str, results: str = "") -> dict[str, Any]:
+    """As `quick`, in this process, which has imported what trains and has read the data: for what starts no service.
+
+    `results` names them where the benchmark's name does not.
+    """
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
+        patch.setattr(sys, "argv", [name, "--quick", "--results", str(folder), *options])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    torch.set_num_threads(threads)
+    assert not ended.value.code, out.getvalue()
+    return results_of(results or name, folder, out.getvalue())
+
+
+def results_of(name: str, folder: Path, out: str) -> dict[str, Any]:
+    """The results as they lie there, with what every benchmark tells."""
+    found: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    assert found["how"]["quick"] is True
+    assert {"cpu", "cores", "torch", "date"} <= found["machine"].keys()
+    assert all(math.isfinite(number) and number >= 0 for number in numbers(found["results"]))
+    for target in found["targets"]:
         assert target["name"] in out
-    return written
+    return found
 
 
 def numbers(node: Any) -> Iterator[float]:
@@ -58,21 +81,21 @@ def numbers(node: Any) -> Iterator[float]:
 
 
 def test_collect_finds_better_answers_than_were_served(tmp_path: Path) -> None:
-    written = quick("collect", tmp_path)["results"]
+    written = quick_study("collect", tmp_path)["results"]
     assert written["distance_kept"] < written["distance_served"]
-    stored = quick("collect", tmp_path, "--log", "sqlite", results="collect-sqlite")["results"]
+    stored = quick_study("collect", tmp_path, "--log", "sqlite", results="collect-sqlite")["results"]
     assert stored["funnel"] == written["funnel"]
 
 
 def test_what_is_collected_is_closer_to_the_reference_than_what_was_served(tmp_path: Path) -> None:
-    result = quick("closed_loop", tmp_path, "--folder", str(tmp_path / "runs"))["results"]["seed 1"]
+    result = quick_study("closed_loop", tmp_path, "--folder", str(tmp_path / "runs"))["results"]["seed 1"]
     collected, same, every = (result[name] for name in ("collected", "random, same intents", "random, all intents"))
     assert collected["distance"] < same["distance"]
     assert 0 < collected["rows"] == same["rows"] < every["rows"]
 
 
 def test_a_round_of_augmentation_adds_rows_for_mistakes(tmp_path: Path) -> None:
-    found = quick("low_data", tmp_path, "--folder", str(tmp_path / "runs"))["results"]
+    found = quick_study("low_data", tmp_path, "--folder", str(tmp_path / "runs"))["results"]
     eighth, augmented = found["1/8, seed 1"], found["1/8 + augmentation, seed 1"]
     assert augmented["rows"] == eighth["rows"] + augmented["added"]
     assert 0 < augmented["added"] <= augmented["mistakes"] <= eighth["rows"]

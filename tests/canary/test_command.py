@@ -5,6 +5,7 @@ whole look takes longer and lacks its filter, and where only the filter is asked
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,7 @@ def watched(
         at = {name: service.base_url.netloc.decode() for name, service in services.items()}
         jobs = {job: {"stable": at["stable"], "canary": at[job]} for job in ("equal", "worse")}
         jobs["alone"] = {"stable": at["stable"]}
-        server = stack.enter_context(prometheus(binary, folder / "prometheus", jobs, "200ms"))
+        server = stack.enter_context(prometheus(binary, folder / "prometheus", jobs))
         counted = 'sum(recolor_request_duration_seconds_count{route="/recolor"})'
         targets = sum(map(len, jobs.values()))
         until(lambda: server.sees(counted, 2 * targets))
@@ -169,7 +170,8 @@ def test_a_canary_that_waits_is_given_more_than_it_had_and_no_number_that_may_be
 def test_too_few_requests_wait_and_a_bad_student_waits_with_them(watched: Prometheus) -> None:
     result = canary(watched.url, "--job", "worse", "--min-requests", "100000")
     assert result.exit_code == 10
-    assert "too few requests: canary was asked 21" in result.stdout
+    # 212, and what Prometheus adds for the moments before its first look and after its last.
+    assert re.search(r"too few requests: canary was asked 2[1-3]\d\b", result.stdout), result.stdout
 
 
 def test_without_a_canary_it_says_so_and_a_watch_ends_with_its_looks(watched: Prometheus) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from socket import create_server
 import httpx
 import yaml
 
+from tests.api.forked import Forked
 from tests.api.service import until
 from tests.helm.chart import CHART
 
@@ -41,8 +41,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def starting(folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """`recolor serve` with time enough for every answer, log and events in `folder`; it says when it is ready."""
+def starting(folder: Path, **settings: str) -> Iterator[Forked]:
+    """A service with time enough for every answer, log and events in `folder`; it says when it is ready."""
     folder.mkdir()
     given = {
         "RECOLOR_PORT": "0",
@@ -50,11 +50,10 @@ def starting(folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
         "RECOLOR_EVENTS_FOLDER": str(folder / "events"),
         "RECOLOR_DEADLINE_SECONDS": "60",
         "RECOLOR_STUDENT_SECONDS": "50",
+        "STUDENT": "stored",
     }
     with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "app.cli", "serve"]
-        environment = os.environ | given | settings
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = Forked(os.environ | given | settings, errors=log)
         try:
             yield process
         finally:
@@ -62,17 +61,14 @@ def starting(folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
             process.communicate()
 
 
-def ready(process: subprocess.Popen[str]) -> httpx.Client:
-    assert process.stdout
+def ready(process: Forked) -> httpx.Client:
     url = re.search(r"http://\S+", process.stdout.readline())
     assert url, "it did not start"
     return httpx.Client(base_url=url[0], timeout=120)
 
 
 @contextmanager
-def prometheus(
-    binary: str, folder: Path, jobs: Mapping[str, Mapping[str, str]], every: str = "1s"
-) -> Iterator[Prometheus]:
+def prometheus(binary: str, folder: Path, jobs: Mapping[str, Mapping[str, str]]) -> Iterator[Prometheus]:
     """With the rules of the chart, scraping the tracks of each job: an address by the track's name."""
     scraped = [
         {
@@ -81,7 +77,8 @@ def prometheus(
         }
         for job, tracks in jobs.items()
     ]
-    often = {"scrape_interval": every, "evaluation_interval": "1s"}
+    # Not more often: a scrape has no more time than that, and a service on a busy machine would never be seen.
+    often = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     written = {"global": often, "rule_files": [str(CHART / "files/rules.yaml")], "scrape_configs": scraped}
     folder.mkdir()
     (folder / "prometheus.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
