@@ -17,7 +17,7 @@ from app.api.server import server as make_server
 from app.events import NO_EVENTS, Events
 from app.serving import BatchedStudent, MemoryCache, Recolorer, RedisCache
 from app.serving.variant import rivals_in
-from app.settings import Settings, http_address
+from app.settings import Settings, StartError, http_address
 from app.students import Engine, ModelStoreError, Student, load_engine
 from app.teacher import Teacher
 from app.telemetry import logs, traces
@@ -29,10 +29,6 @@ log = structlog.get_logger(__name__)
 
 
 Load = Callable[[Settings], Engine]
-
-
-class StartError(Exception):
-    """The service must not or cannot start; the message says why, and what to do."""
 
 
 def build_recolorer(

@@ -14,6 +14,10 @@ Count = Annotated[int, Field(ge=1)]
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+class StartError(Exception):
+    """What the settings ask for must not or cannot start; the message says why, and what to do."""
+
+
 class Settings(BaseSettings):
     """Read from the environment, e.g. ``RECOLOR_PORT=8123``. Secrets never appear in a repr or a log."""
 

@@ -35,7 +35,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="RECOLOR_PORT, or 8000")] = None,
 ) -> None:
     """Serve POST /recolor until interrupted."""
-    from app.main import serve as serve_forever  # the service takes seconds to import, which no other command needs
+    from app.main import serve as serve_forever
 
     serve_forever(settings_of() if port is None else settings_of(port=port))
 

@@ -14,9 +14,7 @@ from rich.table import Table
 
 from app.canary import CanaryError
 from app.events import EventStoreError
-from app.main import StartError
-from app.serving import Unavailable
-from app.settings import CHECKOUT, Settings
+from app.settings import CHECKOUT, Settings, StartError
 from app.students import EngineError, ModelStoreError
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
@@ -61,7 +59,6 @@ def errors() -> Iterator[None]:
         EngineError,
         EventStoreError,
         StartError,
-        Unavailable,
     ) as error:
         err.print(f"recolor: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from app.cli.console import errors, out, settings_of
-from app.main import StartError
+from app.settings import StartError
 
 if TYPE_CHECKING:
     from app.events.database import Database

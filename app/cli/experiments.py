@@ -11,7 +11,7 @@ from rich.table import Table
 from app.cli.comparing import check_chart
 from app.cli.console import errors, out, settings_of, write
 from app.cli.events import database
-from app.main import StartError
+from app.settings import StartError
 
 if TYPE_CHECKING:
     from app.distill.experiment.analysis import Report

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,9 +11,11 @@ from rich.table import Table
 
 from app.cli.console import Model, err, errors, out, settings_of
 from app.grade import TOOLS, Grade, fold, strict_json
-from app.main import StartError, build_recolorer
-from app.serving import Recoloring, RecolorRequest
-from app.settings import Settings
+from app.settings import Settings, StartError
+from app.students import EngineError
+
+if TYPE_CHECKING:
+    from app.serving import Recoloring
 
 BAR = 20
 """Characters from one end of a parameter's range to the other."""
@@ -37,7 +39,7 @@ def grade(
             out.print(_bars(intent, recoloring))
 
 
-def graded(intents: list[str], model: str) -> list[Recoloring]:
+def graded(intents: list[str], model: str) -> list["Recoloring"]:
     if not all(map(fold, intents)):
         raise typer.BadParameter("a look has at least one visible character", param_hint="INTENTS")
     with errors(), err.status("loading the student"):
@@ -66,8 +68,11 @@ def chosen_grade(look: str, file: Path | None, model: str) -> Grade:
         raise typer.BadParameter(f"{file}: {error}", param_hint="--grade") from None
 
 
-async def _recolor(settings: Settings, intents: list[str]) -> list[Recoloring]:
-    """Each intent's answer by the very way that the service takes. Raises StartError, and what the service raises."""
+async def _recolor(settings: Settings, intents: list[str]) -> list["Recoloring"]:
+    """Each intent's answer by the very way that the service takes. Raises StartError, EngineError, ModelStoreError."""
+    from app.main import build_recolorer
+    from app.serving import RecolorRequest, Unavailable
+
     try:
         recolorer = build_recolorer(settings)
     except ValueError as error:
@@ -75,16 +80,18 @@ async def _recolor(settings: Settings, intents: list[str]) -> list[Recoloring]:
     await recolorer.start()
     try:
         return [await recolorer.recolor(RecolorRequest(intent)) for intent in intents]
+    except Unavailable as error:
+        raise EngineError(str(error)) from None
     finally:
         await recolorer.close()
 
 
-def _plain(intent: str, recoloring: Recoloring) -> dict[str, Any]:
+def _plain(intent: str, recoloring: "Recoloring") -> dict[str, Any]:
     tools = {tool: settings and settings.model_dump() for tool, settings in recoloring.tools.items()}
     return {"intent": intent, **tools, "sources": recoloring.sources, "failed": recoloring.failed}
 
 
-def _bars(intent: str, recoloring: Recoloring) -> Table:
+def _bars(intent: str, recoloring: "Recoloring") -> Table:
     """One row a setting that is not neutral, with a bar from the neutral value."""
     view = Table(
         title=escape(intent), title_justify="left", title_style="bold", box=None, padding=(0, 2), show_header=False

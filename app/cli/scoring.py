@@ -9,8 +9,7 @@ import typer
 
 from app.cli.comparing import check_chart, evaluate_teacher, tell
 from app.cli.console import DATASETS, Dataset, Model, errors, out, progress, settings_of, write
-from app.main import StartError, build_student
-from app.settings import Settings
+from app.settings import Settings, StartError
 from app.students import Engine, EngineError, ModelStoreError, load_engine
 from app.students.store import ModelStore
 
@@ -77,6 +76,7 @@ def _engine(settings: Settings) -> Iterator[Engine]:
     if settings.backend in ("auto", "hf"):
         yield load_engine(settings)
         return
+    from app.main import build_student
     from app.students.offline import OfflineEngine
 
     try:

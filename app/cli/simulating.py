@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import DATASETS, Dataset, errors, listing, out, progress
-from app.main import StartError
+from app.settings import StartError
 
 if TYPE_CHECKING:
     from app.distill.simulate.traffic import Traffic

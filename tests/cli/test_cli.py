@@ -58,6 +58,12 @@ def test_help_names_every_command() -> None:
     assert all(command.split()[0] in listed for command in COMMANDS)
 
 
+def test_help_waits_for_no_library_that_takes_seconds_to_import() -> None:
+    slow = {"torch", "transformers", "openai", "fastapi", "sqlalchemy", "scipy", "matplotlib", "duckdb"}
+    asked = f"import sys, app.cli; print(sorted({slow} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_the_version_is_told() -> None:
     assert recolor("--version").stdout == f"{__version__}\n"
 

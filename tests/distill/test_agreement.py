@@ -106,6 +106,6 @@ def test_an_engine_that_does_not_start_is_told_in_a_line(tiny: Tiny, monkeypatch
 
     monkeypatch.setenv("RECOLOR_MODEL_STORE", str(tiny.store))
     monkeypatch.setenv("RECOLOR_BACKEND", "vllm")
-    monkeypatch.setattr("app.cli.scoring.build_student", lambda settings: Broken())
+    monkeypatch.setattr("app.main.build_student", lambda settings: Broken())
     run = ("evaluate", "--model", tiny.model, "--data", tiny.teacher)
     refused(recolor(*run), "the student tiny@1 cannot be started: no fp8 here", 1)
