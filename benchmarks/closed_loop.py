@@ -3,13 +3,14 @@
 SIMULATED traffic (`recolor simulate`): 100,000 requests for intents of the training split, answered by a teacher that
 wavers, exported by users who like what is close to the reference. `recolor collect` keeps of each intent what was
 exported most often. Measured: how far the kept answers are from the reference, and how far a random served answer to
-the same intents is; then the small student (`benchmarks.small_student`) is trained on four datasets and scored
+the same intents is; then the small student (`benchmarks.small_student`) is trained on five datasets and scored
 against the reference on the test split:
 
 - collected: the kept answers;
 - random, same intents: to each of these intents a random answer of those that were served;
 - collected, all intents: the kept answers, and what `--unexported` keeps of the intents without exports;
-- random, all intents: to each of these a random answer.
+- random, all intents: to each of these a random answer;
+- the log itself: as many of the calls as there are steps for, each with its answer, popular intents many times over.
 
 Each seed has traffic of its own. A study that was stopped goes on from --folder.
 """
@@ -41,8 +42,11 @@ from benchmarks.small_student import Part, Steps, clear, kept, scored, spread, t
 DATASETS = CHECKOUT / "model_store" / "datasets"
 COLLECTED, RANDOM = "collected", "random, same intents"
 COLLECTED_ALL, RANDOM_ALL = "collected, all intents", "random, all intents"
+LOG = "the log itself"
 RIVALS = {COLLECTED: RANDOM, COLLECTED_ALL: RANDOM_ALL}
 VALIDATION = 200
+CALLS_A_STEP = 62
+"""A batch has 64 rows, a few of them instructions; two in a hundred calls are held out."""
 
 
 def main(
@@ -85,57 +89,65 @@ def _run(
     """One simulation, and a student of each dataset; from the folder if it was there before."""
     world = build(training, read_dataset(DATASETS / "alternates.jsonl"), manners, seed)
     reference = {fold(row.intent): row.grade for row in training}
-    truths = _truths(world, requests, seed)
     found = {}
-    for name, grades in truths.items():
+    for name, rows in _datasets(world, requests, seed, steps).items():
         where = folder / name.replace(", ", "-").replace(" ", "-")
-        student = partial(_student, grades, test, where, seed, steps, quick)
-        found[name] = {"rows": len(grades), "distance": _distance(grades, reference)} | kept(where, student)
+        student = partial(_student, rows, test, where, seed, steps, quick)
+        found[name] = {"rows": len(rows), "distance": _distance(rows, reference)} | kept(where, student)
         clear(where)
     return found
 
 
-def _truths(world: World, requests: int, seed: int) -> dict[str, Mapping[str, Grade]]:
-    """By folded intent, what the loop keeps and what it would have without looking at exports."""
+def _datasets(world: World, requests: int, seed: int, steps: int) -> dict[str, list[Example]]:
+    """What the loop keeps, and what it would have without looking at exports."""
     with tempfile.TemporaryDirectory(prefix="recolor-log-") as log:
         into_files(Path(log), ".parquet", world, traffic(world, requests, seed), seed, lambda done: None)
         some, every = (_collected(log, Rule(unexported=unexported)) for unexported in (False, True))
     rng = random.Random(seed)
+    calls = [
+        (intent, answer)
+        for part in traffic(world, requests, seed)
+        for intent, answer in zip(part.intents.tolist(), part.answers.tolist(), strict=True)
+    ]
     served: dict[int, list[int]] = {}
-    for part in traffic(world, requests, seed):
-        for intent, answer in zip(part.intents.tolist(), part.answers.tolist(), strict=True):
-            served.setdefault(intent, []).append(answer)
-    drawn = {
-        world.intents[intent]: Grade.of({tool: world.answers[tool][answer] for tool in TOOLS})
-        for intent, answer in ((intent, rng.choice(answers)) for intent, answers in sorted(served.items()))
-    }
-    same = {intent: drawn[intent] for intent in some}
-    return {COLLECTED: some, RANDOM: same, COLLECTED_ALL: every, RANDOM_ALL: drawn}
+    for intent, answer in calls:
+        served.setdefault(intent, []).append(answer)
+    drawn = [_example(world, intent, rng.choice(answers)) for intent, answers in sorted(served.items())]
+    of = {row.intent: row for row in drawn}
+    same = [of[row.intent] for row in some]
+    log_itself = [_example(world, *call) for call in rng.sample(calls, min(len(calls), steps * CALLS_A_STEP))]
+    return {COLLECTED: some, RANDOM: same, COLLECTED_ALL: every, RANDOM_ALL: drawn, LOG: log_itself}
 
 
-def _collected(log: str, rule: Rule) -> Mapping[str, Grade]:
+def _collected(log: str, rule: Rule) -> list[Example]:
     with open_log(log) as opened:
         dataset = collect(opened, rule).dataset
-    return {row["intent"]: Grade.parse({tool: row[tool] for tool in TOOLS}) for row in dataset}
+    return [Example(row["intent"], Grade.parse({tool: row[tool] for tool in TOOLS})) for row in dataset]
 
 
-def _distance(grades: Mapping[str, Grade], reference: Mapping[str, Grade]) -> float:
-    """Mean over intents and tools, 0..1."""
-    return float(
-        np.mean([[distance(tool, grade, reference[intent]) for tool in TOOLS] for intent, grade in grades.items()])
-    )
+def _example(world: World, intent: int, answer: int) -> Example:
+    return Example(world.intents[intent], Grade.of({tool: world.answers[tool][answer] for tool in TOOLS}))
+
+
+def _distance(rows: Sequence[Example], reference: Mapping[str, Grade]) -> float:
+    """Mean over rows and tools, 0..1."""
+    return float(np.mean([[distance(tool, row.grade, reference[row.intent]) for tool in TOOLS] for row in rows]))
 
 
 def _student(
-    grades: Mapping[str, Grade], test: Sequence[Example], folder: Path, seed: int, steps: int, quick: bool
+    rows: Sequence[Example], test: Sequence[Example], folder: Path, seed: int, steps: int, quick: bool
 ) -> dict[str, float]:
     """Scores against the reference; everything else it learns is from its own dataset, validation, too."""
-    rows = [Example(intent, grade) for intent, grade in grades.items()]
-    random.Random(seed).shuffle(rows)
-    held = min(VALIDATION, len(rows) // 5)
-    held_out, rows = rows[:held], rows[held:]
+    by_intent: dict[str, list[Example]] = {}
+    for row in rows:
+        by_intent.setdefault(row.intent, []).append(row)
+    intents = list(by_intent)
+    random.Random(seed).shuffle(intents)
+    held = min(VALIDATION, len(intents) // 5)
+    held_out = [by_intent[intent][0] for intent in intents[:held]]
     judged = frozenset(fold(row.intent) for row in (*held_out, *test))
-    corpus = Corpus([row for row in rows if fold(row.intent) not in judged], held_out, [], judged)
+    training = [row for intent in intents[held:] for row in by_intent[intent] if fold(intent) not in judged]
+    corpus = Corpus(training, held_out, [], judged)
     return scored(train(corpus, folder, seed, steps, quick), [Part("overall", test)])
 
 
@@ -152,7 +164,7 @@ def _report(found: Mapping[int, Mapping[str, Any]]) -> Report:
         )
         for name in runs[0]
     ]
-    columns = ("trained on", "intents", "distance from the reference", "overall", *TOOLS, "gains on random")
+    columns = ("trained on", "rows", "distance from the reference", "overall", *TOOLS, "gains on random")
     title = f"SIMULATED traffic; students against the reference on the test split; mean (range) of {len(runs)} seeds"
     return Report("closed_loop", [table(title, columns, lines)], {f"seed {seed}": one for seed, one in found.items()})
 
