@@ -18,6 +18,9 @@ from app.settings import bearer_key, http_address
 
 EXIT: Mapping[Verdict, int] = {"promote": 0, "wait": 10, "roll back": 20}
 
+NEARLY_HALF = 0.45
+"""Of the requests of both: Prometheus' counts of equal ones differ by what it adds for the edges of the window."""
+
 _WINDOW = re.compile(r"[1-9]\d{0,5}[smhd]")
 _COLOURS = {"good": "green", "worse": "red", "undecided": "yellow"}
 
@@ -157,9 +160,10 @@ def _next(report: Report, release: str) -> list[str]:
         case "wait":
             stable, canary = (report.tracks.requests[track] for track in ("stable", "canary"))
             later = "Look again later, or over a longer --window"
-            if not 0 < canary < stable:  # more of the requests would help nothing, or it has half of them
+            part = canary / (stable + canary) if canary else 0.0
+            if not 0 < part < NEARLY_HALF:  # more of the requests would help nothing, or it has half of them
                 return [f"{later}."]
             return [
-                f"{later}; or give it more than the {canary / (stable + canary):.0%} of the requests that it had:",
+                f"{later}; or give it more than the {part:.0%} of the requests that it had:",
                 f"{upgrade} --set canary.weight=N",
             ]
