@@ -18,7 +18,7 @@ from app.students import ModelStoreError
 from app.students.store import ModelStore, require_model_name
 
 if TYPE_CHECKING:
-    from app.distill.distilling.distillation import Outcome
+    from app.distill.distilling.outcome import Outcome
     from app.distill.distilling.plan import Material, Plan, Show, Train
 
 NO_GO = 10

@@ -7,12 +7,11 @@ compare the chosen one with the current student, and choose nothing.
 """
 
 import shutil
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from app.distill.augment.mistakes import Thresholds, freeze, sample
 from app.distill.augment.similar import NOBODY_WRITES, read_similar, similar_to
@@ -21,6 +20,7 @@ from app.distill.comparison.report import plain_differences
 from app.distill.corpus import Corpus, read_corpus
 from app.distill.dataset import DatasetError, Example, read_split
 from app.distill.distilling import material, verdict
+from app.distill.distilling.outcome import Held, Outcome
 from app.distill.distilling.plan import Material, Plan, Show, Train, is_log
 from app.distill.distilling.scoring import answers, judge, side_by_side, wrong
 from app.distill.distilling.seen import told, trained_on
@@ -34,43 +34,6 @@ from app.students.manifest import Manifest
 from app.students.store import ModelStore, read, sha256
 
 LICENCE = "--data-licence"
-
-Held = Literal["", "it", "another"]
-"""What the model store has under a student's name: nothing, it, or another student."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """All results by stage; `chosen` is the best round, `held` what the model store has under the run's name,
-    `seen` how many test rows the current student was trained on.
-    """
-
-    plan: Plan
-    stages: dict[str, Result]
-    seconds: dict[str, float]
-    chosen: int
-    held: Held
-    seen: Result
-    rows: list[Example] = field(repr=False)
-
-    @property
-    def go(self) -> bool:
-        return bool(self.stages["compare"]["go"])
-
-    @property
-    def released(self) -> bool:
-        """Whether the model store has the student, by this decision or by an earlier call's."""
-        return self.held == "it"
-
-    @property
-    def standing(self) -> str:
-        """What became of the student, after "it is"."""
-        if self.stages["release"]["released"]:
-            return "released" if self.go else "released, against the verdict"
-        if self.released:
-            return "a no-go by the limits of this call, but was released by an earlier one"
-        other = "; what the model store has under this name is the student of an earlier call"
-        return "not released" + (other if self.held else "")
 
 
 def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str = "") -> Outcome:
@@ -108,7 +71,7 @@ class _Run:
         self.plan, self.settings, self.show = plan, settings, show
         self._train, self._current = train, current
         self.stages = Stages(plan.folder, show.say)
-        self.results: dict[str, Result] = {}
+        self.results = self.stages.results
 
     def through(self) -> Outcome:
         plan = self.plan
@@ -151,23 +114,13 @@ class _Run:
         """The training rows in which every round's mistakes are looked for."""
         return sample(self.corpus.train, self.plan.sample, self.plan.seed)
 
-    def _do(
-        self,
-        name: str,
-        inputs: Mapping[str, Any],
-        work: Callable[[Path], Result],
-        *,
-        dear: bool = False,
-        last: Collection[str] = (),
-    ) -> Result:
-        self.results[name] = self.stages.do(name, inputs, work, dear=dear, last=last)
-        return self.results[name]
-
     def _prepare(self) -> None:
         plan = self.plan
         source = Path(plan.source)
         if is_log(plan.source):
-            self._do("collect", material.rule_of(plan), lambda folder: material.collected(plan, folder, self.show))
+            self.stages.do(
+                "collect", material.rule_of(plan), lambda folder: material.collected(plan, folder, self.show)
+            )
             source = plan.folder / "collect" / material.DATASET
         inputs = {
             "dataset": _hash(source),
@@ -176,7 +129,7 @@ class _Run:
             "--test": plan.test,
             "--seed": plan.seed,
         }
-        self._do("split", inputs, lambda folder: material.split(plan, source, folder))
+        self.stages.do("split", inputs, lambda folder: material.split(plan, source, folder))
 
     def _round(self, number: int) -> None:
         plan = self.plan
@@ -197,14 +150,14 @@ class _Run:
         }
         name = f"train-{number}"
         last = [LICENCE] if (plan.folder / name / "training").exists() else []  # else it would train again for it
-        trained = self._do(name, inputs, lambda folder: self._trained(rows, folder), dear=True, last=last)
+        trained = self.stages.do(name, inputs, lambda folder: self._trained(rows, folder), dear=True, last=last)
         inputs = {
             "student": fingerprint(trained["files"]),
             "dataset": _hash(self.dataset),
             "behaviours": _hash(plan.behaviours),
             "--sample": plan.sample,
         }
-        self._do(f"evaluate-{number}", inputs, lambda folder: self._evaluated(number, folder))
+        self.stages.do(f"evaluate-{number}", inputs, lambda folder: self._evaluated(number, folder))
 
     def _skip(self, number: int) -> None:
         """A round that trains on the rows of the round before comes to the same student."""
@@ -268,7 +221,7 @@ class _Run:
             )
             return made
 
-        self._do(f"augment-{number}", inputs, work)
+        self.stages.do(f"augment-{number}", inputs, work)
         return plan.folder / f"augment-{number}" / material.ADDITIONS
 
     def _compare(self, chosen: int) -> None:
@@ -277,7 +230,7 @@ class _Run:
             "dataset": _hash(self.dataset),
             "behaviours": _hash(self.plan.behaviours),
         }
-        current = self._do("current", inputs, lambda folder: self._judged_current())
+        current = self.stages.do("current", inputs, lambda folder: self._judged_current())
         new = self.results[f"evaluate-{chosen}"]
         compared: dict[str, Any] = {
             "round": chosen,
@@ -285,7 +238,7 @@ class _Run:
             "current": fingerprint(current),
             "limits": self.plan.limits.plain(),
         }
-        self._do("compare", compared, lambda folder: self._compared(chosen, new, current))
+        self.stages.do("compare", compared, lambda folder: self._compared(chosen, new, current))
 
     def _judged_current(self) -> Result:
         return judge(self._current_student(), {"test": self.rows}, self.plan.behaviours, self.show)
@@ -333,7 +286,7 @@ class _Run:
             publish_copy(student, plan.store)
             return {"released": True}
 
-        self._do("release", inputs, work)
+        self.stages.do("release", inputs, work)
 
     def _held(self, chosen: int) -> Held:
         """Raises ModelStoreError."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.distill.collect.rule import SIMULATED
-from app.distill.distilling.distillation import Outcome
+from app.distill.distilling.outcome import Outcome
 from app.distill.distilling.page import page
 from app.distill.distilling.plan import shown
 from app.distill.distilling.stages import Result, write_whole

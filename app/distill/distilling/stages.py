@@ -25,10 +25,11 @@ Result = dict[str, Any]
 
 
 class Stages:
-    """The stages of the run in a folder; `say` is told what becomes of each."""
+    """The stages of the run in a folder; `say` is told what becomes of each. `results` are those of `do` so far."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self.folder, self._say = folder, say
+        self.results: dict[str, Result] = {}
 
     def forget(self, names: Sequence[str]) -> None:
         """Remove stages, finished or not, with all that they have written."""
@@ -60,7 +61,8 @@ class Stages:
             )
             if not changed:
                 self._say(f"{name}: kept")
-                return dict(done["result"])
+                self.results[name] = done["result"]
+                return self.results[name]
             if finish := set(changed) <= set(last):
                 spent = done["seconds"]
             elif dear:
@@ -86,6 +88,7 @@ class Stages:
             raise DatasetError(
                 f"stage {name} cannot be finished: {said}; what is finished is kept, and the same command goes on"
             ) from error
+        self.results[name] = result
         return result
 
     def seconds(self, name: str) -> float:

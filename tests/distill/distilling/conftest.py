@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.distill.distilling.distillation import Outcome
+from app.distill.distilling.outcome import Outcome
 from tests.distill.distilling.runs import Told, plan_of, run
 from tests.students.tiny import Tiny
 

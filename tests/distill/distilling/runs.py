@@ -8,7 +8,8 @@ from typing import Any
 
 from app.cli.reality import PHOTOS
 from app.distill.distilling import report
-from app.distill.distilling.distillation import Outcome, distil
+from app.distill.distilling.distillation import distil
+from app.distill.distilling.outcome import Outcome
 from app.distill.distilling.plan import Limits, Material, Plan, Show
 from app.distill.journey import travel
 from tests.students.tiny import Tiny, write_lines, write_teacher

@@ -10,7 +10,7 @@ import pytest
 
 from app.distill.dataset import DatasetError, read_dataset
 from app.distill.distilling import report
-from app.distill.distilling.distillation import Outcome
+from app.distill.distilling.outcome import Outcome
 from app.distill.distilling.page import page
 from app.distill.distilling.plan import Limits, shown
 from app.distill.distilling.seen import told, trained_on

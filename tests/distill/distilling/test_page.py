@@ -14,7 +14,7 @@ from markupsafe import escape
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.distill.distilling import figures, report
-from app.distill.distilling.distillation import Outcome
+from app.distill.distilling.outcome import Outcome
 from app.distill.distilling.page import page
 from app.distill.reality.errors import RealityError
 
