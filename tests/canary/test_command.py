@@ -145,11 +145,15 @@ def test_the_table_names_the_verdict_on_each_criterion_and_the_command_to_run(wa
 
 @pytest.mark.parametrize("job", ["equal", "worse"])
 def test_its_differences_are_those_that_argo_and_the_alerts_go_by(watched: Prometheus, job: str) -> None:
-    found = findings(canary(watched.url, "--job", job, "--format", "json"))
-    for criterion in read_criteria():
-        ((_, recorded),) = watched.ask(f'{criterion.series}{{job="{job}"}}')
-        ours = found[criterion.name]["difference" if criterion.counts else "canary"]
-        assert recorded == pytest.approx(ours, rel=0.05, abs=0.01), criterion.name
+    """Once the rules have seen the last of the load, too: on a busy machine they are behind."""
+
+    def agree() -> bool:
+        found = findings(canary(watched.url, "--job", job, "--format", "json"))
+        ours = {it.name: found[it.name]["difference" if it.counts else "canary"] for it in read_criteria()}
+        recorded = {it.name: watched.ask(f'{it.series}{{job="{job}"}}')[0][1] for it in read_criteria()}
+        return recorded == pytest.approx(ours, rel=0.05, abs=0.01)
+
+    until(agree)
 
 
 def test_a_canary_that_waits_is_given_more_than_it_had_and_no_number_that_may_be_less(
