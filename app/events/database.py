@@ -1,5 +1,7 @@
 """The way to the event store's database: SQLite in a file, or PostgreSQL; one transaction at a time."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -104,10 +106,27 @@ def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> 
     # Python's own way of beginning transactions leaves out some statements; ours is `_begin_sqlite`.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # Readers and the one writer do not wait for each other; a commit is on disk; what is deleted is overwritten.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+    _keep_a_write_ahead_log(cursor)
+    # A commit is on disk; what is deleted is overwritten.
+    for pragma in ("synchronous = FULL", "secure_delete = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _keep_a_write_ahead_log(cursor: DBAPICursor) -> None:
+    """So that readers and the one writer do not wait for each other.
+
+    Of several that turn a new file's log on at once, SQLite tells all but one that the file is locked, without waiting.
+    """
+    give_up = time.monotonic() + LOCKED_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -2,10 +2,12 @@
 
 import importlib
 import random
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from app.events import EventStoreError, Feedback, Serve
+from app.events import database as database_module
 from app.events.database import Database
 from app.events.migrate import migrate
 from app.events.overview import ProjectCounts, projects
@@ -205,7 +208,27 @@ def test_replicas_that_write_at_once_lose_nothing_and_count_nothing_twice(url: s
 # Tables
 
 
-def test_replicas_that_start_at_once_migrate_once(url: str) -> None:
+def test_a_new_file_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite does not wait while its write-ahead log is turned on: it says that the file is locked."""
+
+    def write(database: Database) -> None:
+        together.wait()
+        with database.transaction() as connection:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS some (thing)"))
+
+    replicas = 4
+    together = threading.Barrier(replicas)
+    with ThreadPoolExecutor(replicas) as threads:
+        for n in range(50):
+            databases = [Database(f"sqlite:///{tmp_path}/{n}.sqlite3") for _ in range(replicas)]
+            list(threads.map(write, databases))
+            for database in databases:
+                database.close()
+
+
+def test_replicas_that_start_at_once_migrate_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "LOCKED_SECONDS", 60)
+
     def start(_: int) -> None:
         store = EventStore(Database(url))
         store.prepare()
