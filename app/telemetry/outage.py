@@ -1,5 +1,6 @@
 """Something that ought to be there and is not: one alarm when it goes, one word when it is back."""
 
+from threading import Lock
 from time import monotonic
 
 import structlog
@@ -8,10 +9,11 @@ log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """Of `what`, e.g. "the event store"."""
+    """Of `what`, e.g. "the event store". Safe to use from any thread."""
 
     def __init__(self, what: str) -> None:
         self._what = what
+        self._guard = Lock()
         self._since: float | None = None
         self._kinds: set[str] = set()
 
@@ -20,16 +22,19 @@ class Outage:
 
         A reason of another kind (what stands before its colon) is logged, too, once: the first need not be what lasts.
         """
-        first, kind = self._since is None, reason.partition(":")[0]
-        if first:
-            self._since = monotonic()
-        if kind not in self._kinds:
-            log.error(f"{self._what} fails", reason=reason)
+        kind = reason.partition(":")[0]
+        with self._guard:
+            first, new = self._since is None, kind not in self._kinds
+            if first:
+                self._since = monotonic()
             self._kinds.add(kind)
+        if new:
+            log.error(f"{self._what} fails", reason=reason)
         return first
 
     def over(self) -> None:
-        if self._since is not None:
-            log.info(f"{self._what} works again", seconds=round(monotonic() - self._since, 1))
-            self._since = None
+        with self._guard:
+            since, self._since = self._since, None
             self._kinds.clear()
+        if since is not None:
+            log.info(f"{self._what} works again", seconds=round(monotonic() - since, 1))
