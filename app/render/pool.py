@@ -65,11 +65,13 @@ class RenderPool:
 
     async def close(self) -> None:
         """End every process, whatever it is doing."""
+        # First, lest a photo that waits has its turn because the one before it was ended.
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._starting:
             self._closed = True
             for process in self._running:
                 process.kill()
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown)
         for process in self._running:
             process.end()
 

@@ -23,7 +23,7 @@ from app.render import process as render_process
 from app.render.process import RenderProcess
 from app.render.worker import receive, send
 from app.settings import CHECKOUT
-from tests.render.workers import alive, environment, has_work, memory_rank, niceness, quick_starts, workers
+from tests.render.workers import alive, environment, has_work, memory_rank, niceness, quick_starts, stop, workers
 from tests.serving.helpers import eventually
 
 DARKER = Grade.parse({"adjust": {"exposure": -40}})
@@ -76,7 +76,7 @@ class Watched:
     async def begin(self) -> tuple[int, "asyncio.Task[RenderedPhoto]"]:
         """A photo that is being rendered until its process goes on, and the process."""
         pid = await self.ready()
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         rendering = await self.ask()
         await eventually(lambda: has_work(pid))
         return pid, rendering
@@ -161,7 +161,7 @@ async def test_a_photo_that_takes_too_long_is_ended_and_the_next_is_rendered(
     pool: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = await pool.ready()
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     with monkeypatch.context() as patch:
         patch.setattr(pool.pool, "_seconds", 0.2)
         with pytest.raises(WorkerLost) as caught:
@@ -212,10 +212,17 @@ async def test_as_many_photos_are_rendered_at_once_as_there_are_processes() -> N
         await rendering
 
 
-async def test_closing_ends_what_is_being_rendered_and_forgets_what_waits() -> None:
+async def test_closing_ends_what_is_being_rendered_and_forgets_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    to_thread = asyncio.to_thread
+
+    async def late(*work: Any, **how: Any) -> None:
+        await asyncio.wait([rendering])
+        await to_thread(*work, **how)
+
     async with pool_of() as closed:
         pid, rendering = await closed.begin()
         waiting = await closed.ask()
+        monkeypatch.setattr(asyncio, "to_thread", late)
         await closed.pool.close()
         assert not alive(pid)
         with pytest.raises(WorkerLost):

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.render import process
+from tests.api.service import until
 
 
 def workers(parent: int | None = None) -> set[int]:
@@ -26,6 +28,12 @@ def workers(parent: int | None = None) -> set[int]:
 def alive(pid: int) -> bool:
     status = _status(Path(f"/proc/{pid}"))
     return status is not None and status[0] != "Z"
+
+
+def stop(pid: int) -> None:
+    """Until it is told to go on. Returns when it has stopped: until then it may still read what it is sent."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: (_status(Path(f"/proc/{pid}")) or ("gone", 0))[0] in ("T", "gone"))
 
 
 def has_work(pid: int) -> bool:
