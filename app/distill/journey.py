@@ -14,6 +14,7 @@ from app.distill.evaluate import evaluate, grade_intents
 from app.distill.release import Release, add_scores, draft, publish
 from app.distill.train import Plan, Progress, Trainer
 from app.distill.tune import tune
+from app.distill.whole import write_whole
 from app.students.hf import WEIGHTS, HFStudent
 from app.students.store import read, sha256
 
@@ -107,7 +108,7 @@ def _begin(journey: Journey) -> None:
     if note.is_file() and json.loads(note.read_text(encoding="utf-8")) != whole:
         raise DatasetError(f"{note.parent} has a run with another plan or other data; choose another folder")
     journey.folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    write_whole(note, json.dumps(whole, indent=1))
 
 
 def _encoder_hash(journey: Journey) -> str:

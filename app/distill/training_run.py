@@ -8,6 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from app.distill.whole import write_whole
+
 LAST_EPOCHS = 3
 """The released weights are the best of so many last epochs."""
 
@@ -42,9 +44,7 @@ class TrainingRun:
             for name, value in state.items()
         }
         _write(moments, self._state("optimizer", len(log) + 1))
-        draft = self.folder / "log.json.part"
-        draft.write_text(json.dumps([*log, entry], indent=1), encoding="utf-8")
-        draft.replace(self.folder / "log.json")
+        write_whole(self.folder / "log.json", json.dumps([*log, entry], indent=1))
         for name in ("model", "optimizer"):
             self._state(name, len(log)).unlink(missing_ok=True)
 

@@ -476,6 +476,13 @@ def test_a_disk_without_room_is_told_before_training(
     refused(attempt(write_t5(tmp_path / "base")), "make room, or choose another --folder")
 
 
+def test_a_full_disk_leaves_no_half_of_a_plan(attempt: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".plan.json.part").symlink_to("/dev/full")
+    assert "No space left" in str(attempt(write_t5(tmp_path / "base")).exception)
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
 def test_missing_packages_are_told_with_what_installs_them(
     attempt: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,15 @@ def refused(tiny: Tiny, tmp_path: Path, **changes: object) -> None:
     assert not (tmp_path / "store").exists()
 
 
+def test_a_full_disk_leaves_no_half_of_a_plan(tiny: Tiny, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".plan.json.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        travel(tiny.journey(folder=folder, store=tmp_path / "store"), lambda progress: None, lambda words: None)
+    assert not (folder / "plan.json").exists()
+
+
 def test_a_folder_with_a_run_of_another_plan_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     refused(tiny, tmp_path, plan=replace(PLAN, decoder_rate=1e-4))
 

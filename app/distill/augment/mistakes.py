@@ -13,6 +13,7 @@ from pathlib import Path
 from app.distill.dataset import DatasetError, Example
 from app.distill.evaluate import Evaluation
 from app.distill.scores import Scores, closeness
+from app.distill.whole import write_whole
 from app.grade import TOOLS, Grade
 
 Thresholds = Mapping[str, float]
@@ -41,7 +42,7 @@ def freeze(found: Evaluation, file: Path) -> Thresholds:
         return _read(file)
     thresholds = least(found.scores["All"])
     frozen = {"model": found.model, "rows": found.scores["All"].rows, "least": thresholds}
-    file.write_text(json.dumps(frozen, indent=2) + "\n", encoding="utf-8")
+    write_whole(file, json.dumps(frozen, indent=2) + "\n")
     return thresholds
 
 

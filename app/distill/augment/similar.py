@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
@@ -48,12 +49,20 @@ def similar_to(
     """
     if replay:
         return read_similar(replay)
-    known = read_similar([record] if record.is_file() else [])
+    known = read_similar([record] if _drop_half_a_line(record) else [])
     missing = [intent for intent in intents if fold(intent) not in known]
     if not missing:
         return known
     report, done = bar(len(missing)), count(1)
     return known | asyncio.run(Writer(settings, record).write(missing, lambda more: report(next(done))))
+
+
+def _drop_half_a_line(record: Path) -> bool:
+    """Take back what a full disk has left of an answer: it is asked for again. Whether there is a record at all."""
+    if not record.is_file():
+        return False
+    os.truncate(record, record.read_bytes().rfind(b"\n") + 1)
+    return True
 
 
 class Writer:

@@ -12,7 +12,8 @@ from app.distill.collect.rule import SIMULATED, Rule, losses
 from app.distill.corpus import Corpus
 from app.distill.dataset import DatasetError, read_dataset, read_jsonl
 from app.distill.distilling.plan import Plan, Show, shown
-from app.distill.distilling.stages import Result, write_whole
+from app.distill.distilling.stages import Result
+from app.distill.whole import write_whole
 from app.grade import fold
 from app.students.store import sha256
 

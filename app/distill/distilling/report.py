@@ -8,7 +8,8 @@ from app.distill.collect.rule import SIMULATED
 from app.distill.distilling.outcome import Outcome
 from app.distill.distilling.page import page
 from app.distill.distilling.plan import shown
-from app.distill.distilling.stages import Result, write_whole
+from app.distill.distilling.stages import Result
+from app.distill.whole import write_whole
 
 REPORT, PAGE = "report.json", "report.html"
 

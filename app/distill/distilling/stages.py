@@ -17,6 +17,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from app.distill.dataset import DatasetError
+from app.distill.whole import write_whole
 
 RESULT = "result.json"
 
@@ -94,13 +95,6 @@ class Stages:
     def seconds(self, name: str) -> float:
         """How long a finished stage took, when it was last begun."""
         return float((_read(self.folder / name / RESULT) or {"seconds": 0})["seconds"])
-
-
-def write_whole(file: Path, text: str) -> None:
-    """In one piece or not at all."""
-    draft = file.with_name(f".{file.name}.part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
 
 
 def fingerprint(result: Result) -> str:

@@ -25,6 +25,7 @@ from app.distill.release import WriterRelease, add_scores, draft_writer, publish
 from app.distill.scores import Scores, score
 from app.distill.train import Progress
 from app.distill.training_run import LAST_EPOCHS
+from app.distill.whole import write_whole
 from app.students import Engine
 from app.students.adding import require_space
 from app.students.generative import GenerativeStudent, WritingEngine
@@ -166,7 +167,7 @@ def _begin(journey: FinetuneJourney) -> None:
     if begun and json.loads(note.read_text(encoding="utf-8")) != whole:
         raise DatasetError(f"{note.parent} has a run with another plan or other data; choose another folder")
     journey.folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    write_whole(note, json.dumps(whole, indent=1))
 
 
 def _train(

@@ -25,6 +25,7 @@ from app.distill.finetune.plan import FinetunePlan
 from app.distill.scores import Scores
 from app.distill.train import Progress
 from app.distill.training_run import LAST_EPOCHS
+from app.distill.whole import write_whole
 
 CURVES = "curves.json"
 STATE = "trainer_state.json"
@@ -113,9 +114,7 @@ class _Curves(TrainerCallback):  # type: ignore[misc]
         epoch, steps = round(state.epoch or 0), self._steps(args, state)
         entry = {"epoch": epoch, "step": state.global_step, "loss": self._loss, "overall": scores.overall}
         earlier = [entry for entry in read_curves(self._folder) if entry["epoch"] < epoch]
-        draft = self._folder / f"{CURVES}.part"
-        draft.write_text(json.dumps([*earlier, entry], indent=1), encoding="utf-8")
-        draft.replace(self._folder / CURVES)
+        write_whole(self._folder / CURVES, json.dumps([*earlier, entry], indent=1))
         self._report(Progress(epoch - 1, steps, steps, self._loss, scores))
 
     @staticmethod

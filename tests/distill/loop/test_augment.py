@@ -158,6 +158,18 @@ def test_augment_asks_a_server_and_asks_nothing_twice(data: Path, server: OpenAI
     assert {call.body["model"] for call in server.calls} == {"large"}
 
 
+def test_of_an_answer_that_a_full_disk_cut_off_only_that_one_is_asked_for_again(
+    data: Path, server: OpenAIServer
+) -> None:
+    server.reply(lambda call: True, Say("so it is"))
+    record = data.with_name("more.similar.jsonl")
+    assert recolor(data).exit_code == 0
+    record.write_bytes(record.read_bytes()[:-5])
+    done = recolor(data)
+    assert done.exit_code == 0, done.output
+    assert (len(server.calls), record.read_bytes().count(b"\n")) == (5, 4)
+
+
 def test_a_server_that_is_busy_for_a_moment_is_asked_again(data: Path, server: OpenAIServer) -> None:
     server.reply(lambda call: True, Fail(429, retry_after="0.01"), Say("something else"))
     assert recolor(data, "--subset", "eighth").exit_code == 0
