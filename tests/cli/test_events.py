@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.events import Feedback
+from app.events import log as log_module
 from app.events.opening import open_events
 from app.settings import Settings
 from tests.cli.conftest import recolor
@@ -22,8 +23,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def filled() -> None:
+def filled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two requests of two users; the first was exported."""
+    monkeypatch.setattr(log_module, "CLOSE_SECONDS", 120)  # the machine may be busy
     log = open_events(Settings())
     log.start()
     log.served(serve("r1", project_id="p1", user_id="ann"))

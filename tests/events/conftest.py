@@ -3,9 +3,27 @@ from pathlib import Path
 
 import pytest
 
+from app.events import database as database_module
+from app.events import log as log_module
+from app.events import store as store_module
 from app.events.database import Database
 from app.events.store import EventStore
 from tests.events.postgres import Cluster, cluster
+
+PATIENCE = 120.0
+"""Seconds. The machine may be busy, and its disk slow."""
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Databases and disks have all the time that they need, unless a test is about what happens when they do not."""
+    for module, name in (
+        (database_module, "CONNECT_SECONDS"),
+        (database_module, "LOCKED_SECONDS"),
+        (store_module, "WRITE_SECONDS"),
+        (log_module, "CLOSE_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, PATIENCE)
 
 
 @pytest.fixture(scope="session")

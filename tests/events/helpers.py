@@ -2,7 +2,7 @@
 
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,11 @@ def event_log(folder: Path, url: str = "", **changes: Any) -> Iterator[EventLog]
 
 def spooled(folder: Path) -> int:
     """Lines on disk that wait for the store, or are about to be deleted."""
-    return sum(path.read_bytes().count(b"\n") for path in folder.glob("spool/*/*.jsonl"))
+    lines = 0
+    for path in folder.glob("spool/*/*.jsonl"):
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            lines += path.read_bytes().count(b"\n")
+    return lines
 
 
 @contextmanager

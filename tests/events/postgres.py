@@ -33,11 +33,11 @@ class Cluster:
     def start(self) -> None:
         # Tests end processes, not machines: nothing depends on fsync here.
         options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=50"
-        self._run("pg_ctl", "start", "--wait", f"--options={options}", f"--log={self.folder / 'log'}")
+        self._run("pg_ctl", "start", "--wait", "--timeout=240", f"--options={options}", f"--log={self.folder / 'log'}")
 
     def stop(self) -> None:
         """End every session at once, as a crash would."""
-        self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
+        self._run("pg_ctl", "stop", "--wait", "--timeout=240", "--mode=immediate")
 
     def database(self) -> str:
         """The URL of a new, empty database."""

@@ -27,7 +27,6 @@ from tests.serving.helpers import Counted, metric
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would be tried again in seconds is tried again at once."""
     monkeypatch.setattr(log_module, "RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(database_module, "LOCKED_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -149,8 +148,7 @@ def test_a_server_that_stops_and_starts_again_gets_every_event_once(
         finally:
             postgres.start()
         hand_over(log, 6)
-        until(lambda: metric("recolor_events_spooled") == 0)
-        assert requests(url) == once(1, 2, 3, 4, 5, 6)
+        until(lambda: requests(url) == once(1, 2, 3, 4, 5, 6))
     assert alarms(logs) == ["the event store fails"], "one alarm for one outage"
     assert [line["event"] for line in logs if "again" in line["event"]] == ["the event store works again"]
     assert "a-secret" not in str(logs), "nor its password"
@@ -191,31 +189,32 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(
     url = postgres.database()
     with event_log(tmp_path, url):
         pass
-    monkeypatch.setattr(log_module, "CLOSE_SECONDS", 0.05)
     with postgres.connect(make_url(url).database) as other, other.transaction():
         other.execute("LOCK TABLE served IN ACCESS EXCLUSIVE MODE")
-        with event_log(tmp_path, url) as log:
+        with monkeypatch.context() as patch, event_log(tmp_path, url) as log:
             hand_over(log, 1)
+            until(lambda: spooled(tmp_path) == 2)
+            patch.setattr(log_module, "CLOSE_SECONDS", 0.05)
     assert spooled(tmp_path) == 2
-    monkeypatch.undo()
     with event_log(tmp_path, url):
         pass
     assert requests(url) == once(1)
 
 
-def test_a_locked_file_is_waited_for(tmp_path: Path, logs: list[Any]) -> None:
+def test_a_locked_file_is_waited_for(tmp_path: Path, logs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path}/events.sqlite3"
     with event_log(tmp_path, url) as log:
         hand_over(log, 1)
-        until(lambda: requests(url) == once(1))
-        other = sqlite3.connect(tmp_path / "events.sqlite3", isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
+    other = sqlite3.connect(tmp_path / "events.sqlite3", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr(database_module, "LOCKED_SECONDS", 0.05)
+    with event_log(tmp_path, url) as log:
         hand_over(log, 2)
-        until(lambda: alarms(logs) != [])
-        assert spooled(tmp_path) >= 2
+        until(lambda: alarms(logs) != [] and spooled(tmp_path) == 2)
         other.execute("ROLLBACK")
         other.close()
-        until(lambda: requests(url) == once(1, 2))
+        until(lambda: metric("recolor_events_spooled") == 0)
+    assert requests(url) == once(1, 2)
     assert alarms(logs) == ["the event store fails"]
     assert "database is locked" in str(logs)
 
