@@ -40,6 +40,7 @@ DRAG_EVENTS = 120
 """Events of a drag: two seconds."""
 
 WANTED_MS = 60
+PATIENCE_MS = 240_000
 
 BROWSER = ("--no-sandbox", "--enable-unsafe-swiftshader")
 WINDOW = {"width": 1440, "height": 900}
@@ -111,8 +112,9 @@ def main(rounds: Rounds = 3, quick: Quick = False, results: Results = RESULTS) -
     single: dict[str, list[list[float]]] = {name: [] for name in CASES}
     pictures: dict[str, list[float]] = {name: [] for name in CASES}
     with service(rate_limit="none") as running, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER), timeout=PATIENCE_MS)
         page = browser.new_page(viewport=WINDOW)  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"http://127.0.0.1:{running.port}/")
         page.wait_for_selector("#after[data-at-rest=true]")
         size = page.evaluate("[document.getElementById('after').width, document.getElementById('after').height]")

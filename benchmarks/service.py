@@ -86,7 +86,7 @@ def service(**settings: object) -> Iterator[Service]:
             yield Service(process.pid, port, perf_counter() - began)
         finally:
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=240)
 
 
 def _wait_until_announced(process: "subprocess.Popen[str]") -> int | None:

@@ -128,7 +128,7 @@ def _render_photos(port: int, photo: bytes, commands: Connection) -> None:
         connection.timeout = PATIENCE
         _render(connection, photo)  # the first one may start the worker
         commands.send("rendering")
-        while not commands.poll():
+        while not milliseconds or not commands.poll():
             milliseconds.append(_render(connection, photo))
     commands.send(milliseconds)
 

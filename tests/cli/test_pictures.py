@@ -228,7 +228,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
             while process.poll() is None and not list((tmp_path / "out").glob(".*.part")):
                 time.sleep(0.02)
             os.kill(process.pid, signal.SIGINT)
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=240)
         finally:
             process.kill()
     assert process.returncode == 130, said

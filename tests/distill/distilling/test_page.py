@@ -26,6 +26,9 @@ HOSTILE = [
     "\u202eright to left\u202c & so on",
     "w" * 200,
 ]
+PATIENCE_MS = 120_000
+"""The machine may be busy."""
+
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FUNNEL = {
     "calls": 900,
@@ -70,7 +73,8 @@ class Opened:
 @pytest.fixture(scope="module")
 def browser(program: Callable[[str], str]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox"])
+        path = program("chromium")
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE_MS)
         yield chromium
         chromium.close()
 
@@ -83,6 +87,7 @@ def opened(
     file = tmp_path / "report.html"
     file.write_text(page(found, whole.plan.photos), encoding="utf-8")
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE_MS)
     shown = Opened(context.new_page(), [], [])
     shown.page.on("request", lambda asked: shown.asked.append(asked.url))
     shown.page.on("console", lambda message: shown.wrong.append(message.text))

@@ -152,8 +152,9 @@ def test_trouble_that_passes_is_outlasted(server: OpenAIServer, hear: Hear, trou
 
 def test_a_slow_judge_is_not_waited_for(server: OpenAIServer, hear: Hear) -> None:
     server.reply(every, Say("", delay=30), Warmest())
-    hearing = hear(count=1, judge_seconds=0.5, judge_retries=1)
-    assert (hearing.calls, hearing.judgements[0].verdict) == (3, "teacher")
+    hearing = hear(count=1, judge_seconds=1, judge_retries=10)
+    assert hearing.calls >= 3  # on a machine that is busy, an answer that is not slow may come too late, too
+    assert hearing.judgements[0].verdict == "teacher"
 
 
 def test_a_dead_judge_is_given_up_and_what_it_said_before_is_kept(server: OpenAIServer, hear: Hear) -> None:
@@ -188,7 +189,7 @@ def test_one_question_that_is_refused_costs_no_other(server: OpenAIServer, hear:
 
 
 def test_no_more_calls_than_allowed_are_made_at_once(server: OpenAIServer, hear: Hear) -> None:
-    server.reply(every, Warmest(delay=0.05))
+    server.reply(every, Warmest(delay=0.2))
     assert len(hear(count=6, judge_concurrency=2).judgements) == 6
     assert server.most_at_once == 2
 

@@ -15,6 +15,8 @@ from app.distill.reality.votes import read_votes
 from tests.distill.reality.helpers import some_trials
 
 COUNT = 3
+PATIENCE_MS = 120_000
+"""The machine may be busy."""
 TRIALS = some_trials(COUNT)
 OpenPage = Callable[[], Page]
 
@@ -39,9 +41,12 @@ def launch() -> Iterator[Callable[[str], Browser]]:
 
         def launch(path: str) -> Browser:
             if not started:
-                started.append(playwright.chromium.launch(executable_path=path, args=["--no-sandbox"]))
+                started.append(
+                    playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE_MS)
+                )
             return started[0]
 
+        expect.set_options(timeout=PATIENCE_MS)
         yield launch
         for browser in started:
             browser.close()
@@ -51,7 +56,7 @@ def launch() -> Iterator[Callable[[str], Browser]]:
 def context(program: Callable[[str], str], launch: Callable[[str], Browser]) -> Iterator[BrowserContext]:
     """A browser that has kept nothing yet."""
     context = launch(program("chromium")).new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 
