@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, text
 
 from app.events.database import Database
 from app.events.schema import FEEDBACK, FORGOTTEN, PROJECTS, SERVED
@@ -38,6 +38,9 @@ def forget(database: Database, user_hash: str, now: datetime) -> Deleted:
     of which nothing else is left.
     """
     with database.transaction() as connection:
+        if not database.is_sqlite:  # there, a transaction that writes is alone anyway
+            # Whoever looks there before writing has written, and so is seen below, or looks when this is done.
+            connection.execute(text("LOCK TABLE forgotten IN ACCESS EXCLUSIVE MODE"))
         connection.execute(delete(FORGOTTEN).where(FORGOTTEN.c.user_hash == user_hash))
         connection.execute(insert(FORGOTTEN), {"user_hash": user_hash, "time": now})
         requests: set[str] = set()

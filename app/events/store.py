@@ -73,6 +73,7 @@ class EventStore:
             self._insert_new(connection, SERVED, _served(records))
             self._insert_new(connection, FEEDBACK, _feedback(records))
         with self.database.transaction(seconds=WRITE_SECONDS) as connection:
+            records = _without_forgotten(connection, records)
             exported = _exported(connection, sorted({record.request_id for record in records}))
             # What was exported has been started, although its serve may have named no project.
             served = [*_started(records), *exported]

@@ -1,15 +1,21 @@
 """What must go is gone, and nothing else."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import count
+from typing import Any
 
 import pytest
-from sqlalchemy import Table
+from sqlalchemy import Table, make_url
 
 from app.events import Feedback, retention
+from app.events.database import Database
 from app.events.retention import Deleted, forget, prune
 from app.events.schema import FEEDBACK, PROJECTS, SERVED
 from app.events.store import EventStore, moment
+from tests.api.service import until
 from tests.events.helpers import NOW, record, rows, serve
+from tests.events.postgres import Cluster
 
 DAY = 86_400
 
@@ -67,6 +73,47 @@ def test_what_waited_on_a_disk_while_its_user_was_forgotten_does_not_come_back(s
     assert names(store, FEEDBACK) == set()
     store.write([record(serve("r3", user_id="ann"), NOW + 1)])
     assert names(store, SERVED) == {"r2", "r3"}, "who comes back is welcome"
+
+
+def test_of_a_user_who_is_forgotten_while_events_are_written_nothing_stays(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.database()
+    store = EventStore(Database(url))
+    store.prepare()
+    insert, forgetting = store._insert_new, list[Future[Deleted]]()
+
+    def after_forgetting_began(*what: Any) -> None:
+        """The writer has looked for forgotten users, and has not written yet."""
+        if not forgetting:
+            forgetting.append(threads.submit(forget, store.database, "ann", moment(NOW)))
+            with postgres.connect(make_url(url).database) as watching:
+                waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                until(lambda: forgetting[0].done() or watching.execute(waits).fetchone() == (1,))
+        insert(*what)
+
+    monkeypatch.setattr(store, "_insert_new", after_forgetting_began)
+    with ThreadPoolExecutor() as threads:
+        store.write([record(serve("r1", user_id="ann", project_id="p"))])
+    assert forgetting[0].result().served == 2
+    assert names(store, SERVED) == names(store, PROJECTS, "project_id") == set()
+    store.close()
+
+
+def test_a_project_whose_user_is_forgotten_before_its_milestones_are_written_has_none(
+    store: EventStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, begin, begun = Database(url), store.database.transaction, count()
+
+    def transaction(**how: Any) -> Any:
+        if next(begun) == 1:
+            forget(other, "ann", moment(NOW))
+        return begin(**how)
+
+    monkeypatch.setattr(store.database, "transaction", transaction)
+    new = store.write([record(serve("r1", user_id="ann", project_id="p"))])
+    assert (new.started, names(store, PROJECTS, "project_id")) == ({}, set())
+    other.close()
 
 
 def test_an_empty_store_has_nothing_to_delete(store: EventStore) -> None:
