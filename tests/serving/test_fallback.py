@@ -159,7 +159,7 @@ async def test_where_no_teacher_can_use_the_rest_a_student_slower_than_its_share
 async def test_a_teacher_that_does_not_answer_in_time_fails_only_its_tool() -> None:
     teacher = ScriptedTeacher()
     teacher.gate.clear()
-    async with recolorer_of(weak("filter"), teacher, deadline_seconds=2) as recolorer:
+    async with recolorer_of(weak("filter"), teacher, deadline_seconds=4) as recolorer:
         answer = await recolorer.recolor(ask("dusk"))
     assert answer.failed == {"filter": "timeout"}
     assert set(answer.sources) == {"adjust", "selective_adjust"}

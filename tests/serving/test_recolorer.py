@@ -272,9 +272,9 @@ async def test_hundreds_of_concurrent_requests_all_get_their_own_answer() -> Non
 async def test_who_joins_late_has_its_own_deadline() -> None:
     engine, teacher = ScriptedEngine(script={("winter", "filter"): Answer(None)}), ScriptedTeacher()
     teacher.gate.clear()
-    async with recolorer_of(engine, teacher, deadline_seconds=2) as recolorer:
+    async with recolorer_of(engine, teacher, deadline_seconds=8) as recolorer:
         first = asyncio.create_task(recolorer.recolor(ask("winter", "filter")))
-        await asyncio.sleep(1)
+        await asyncio.sleep(4)
         second = asyncio.create_task(recolorer.recolor(ask("winter", "filter")))
         with pytest.raises(Unavailable):
             await first

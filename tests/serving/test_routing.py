@@ -112,7 +112,7 @@ async def test_a_teacher_that_is_late_leaves_the_student_its_time() -> None:
         answer = await recolorer.recolor(ask_as("teacher"))
     assert set(answer.sources.values()) == {"student"}
     assert list(answer.timings_ms) == ["total", "teacher", "queue", "generate"]
-    assert all(0 < timeout <= 0.6 for timeout in teacher.timeouts)
+    assert all(timeout <= 0.6 for timeout in teacher.timeouts)
 
 
 async def test_a_teacher_that_refuses_at_once_leaves_the_student_all_the_time() -> None:

@@ -167,7 +167,7 @@ async def test_a_call_that_is_cancelled_is_generated_no_further(student: VLLMStu
     await student.generate([Prompt("dusk", "filter")])
     assert vllm_metric("num_requests_running") == 0
     assert vllm_metric("num_requests_waiting") == 0
-    assert vllm_metric("generation_tokens_total") - generated < 3 * 150
+    assert vllm_metric("generation_tokens_total") - generated < 3 * 400
 
 
 async def test_a_time_out_takes_the_prompts_out_of_the_engine(student: VLLMStudent, tiny_llama: TinyLlama) -> None:
