@@ -14,7 +14,7 @@ import httpx
 import yaml
 
 from tests.api.forked import Forked
-from tests.api.service import until
+from tests.api.service import PATIENCE, until
 from tests.helm.chart import CHART
 from tests.ports import free_port
 from tests.unhurried import ENVIRONMENT
@@ -81,7 +81,7 @@ def starting(folder: Path, **settings: str) -> Iterator[Forked]:
 def ready(process: Forked) -> httpx.Client:
     url = re.search(r"http://\S+", process.stdout.readline())
     assert url, "it did not start"
-    return httpx.Client(base_url=url[0], timeout=120)
+    return httpx.Client(base_url=url[0], timeout=PATIENCE)
 
 
 @contextmanager
