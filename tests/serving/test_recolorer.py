@@ -188,21 +188,13 @@ async def test_when_everything_fails_for_a_passing_reason_the_service_is_unavail
         assert (await recolorer.recolor(ask("dusk"))).failed == {}
 
 
-async def test_a_student_slower_than_its_share_is_a_timeout() -> None:
+async def test_a_student_slower_than_the_deadline_is_a_timeout() -> None:
     engine = ScriptedEngine()
-    async with recolorer_of(engine, student_seconds=0.02) as recolorer:
+    async with recolorer_of(engine, deadline_seconds=0.02, student_seconds=60) as recolorer:
         engine.gate.clear()
         with pytest.raises(Unavailable) as refused:
             await recolorer.recolor(ask("dusk"))
     assert refused.value.failed == dict.fromkeys(TOOLS, "timeout")
-
-
-async def test_a_deadline_shorter_than_the_students_share_holds() -> None:
-    engine = ScriptedEngine()
-    async with recolorer_of(engine, deadline_seconds=0.02, student_seconds=60) as recolorer:
-        engine.gate.clear()
-        with pytest.raises(Unavailable):
-            await recolorer.recolor(ask("dusk"))
 
 
 async def test_results_are_counted_by_tool_and_source() -> None:

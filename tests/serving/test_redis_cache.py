@@ -260,7 +260,7 @@ async def test_a_dead_holder_costs_no_more_than_the_leases_lifetime(two: list[Re
 
 async def test_who_waits_keeps_enough_time_for_its_own_student(redis: RedisServer) -> None:
     engines = ScriptedEngine(), ScriptedEngine()
-    async with replicas(redis.url, *engines, deadline_seconds=1.5, student_seconds=1.2) as (one, other):
+    async with replicas(redis.url, *engines, deadline_seconds=60, student_seconds=59.5) as (one, other):
         one.engine.gate.clear()
         stuck = asyncio.create_task(one.recolorer.recolor(ask("dusk")))
         await eventually(lambda: len(one.engine.batches) == 1)
