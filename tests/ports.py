@@ -1,23 +1,16 @@
-"""A port for a program that cannot be asked which one the system gave it."""
+"""Ports for programs that must be told one."""
 
-import random
-import socket
-from pathlib import Path
+from contextlib import suppress
+from random import SystemRandom
+from socket import create_server
 
-_GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
+GIVEN_AWAY = 32_768
+"""From here on Linux gives ports away by itself, to whoever asks for any or connects: a free one may soon be taken."""
 
 
 def free_port() -> int:
-    """A port of the loopback interface that stays free until it is used.
-
-    It lies below those that the system gives to whoever asks for any: between the choice and its use there are seconds,
-    in which connections and servers of everything else on the machine come and go.
-    """
-    given_from = int(_GIVEN.read_text(encoding="ascii").split()[0])
+    """A port at which nothing listens, and which the system gives to nobody before its server has it."""
     while True:
-        port = random.randrange(given_from // 2, given_from)
-        try:
-            with socket.create_server(("127.0.0.1", port)):
-                return port
-        except OSError:  # taken
-            continue
+        port = SystemRandom().randrange(GIVEN_AWAY - 10_000, GIVEN_AWAY)
+        with suppress(OSError), create_server(("127.0.0.1", port)):
+            return port
