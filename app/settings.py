@@ -87,7 +87,9 @@ class Settings(BaseSettings):
     remote_connections: Count = Field(192, description="Most calls to that server at once (three a request).")
 
     deadline_seconds: Seconds = Field(8.0, description="Time one request may take.")
-    student_seconds: Seconds = Field(2.5, description="The part of the deadline that the student may use.")
+    student_seconds: Seconds = Field(
+        2.5, description="The student's part of the deadline; all of it where no teacher can use the rest."
+    )
     max_batch: Count = Field(96, description="Most prompts in one forward batch (three a request).")
     max_queue: Count = Field(1024, description="Most prompts waiting for the student; more are refused with 429.")
     cache_entries: int = Field(100_000, ge=0, description="Tools kept in the memory cache; 0 switches it off.")

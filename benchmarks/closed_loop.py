@@ -1,10 +1,10 @@
 """Whether the loop closes: ``python -m benchmarks.closed_loop``.
 
 SIMULATED traffic (`recolor simulate`): 100,000 requests for intents of the training split, answered by a teacher that
-wavers, exported by users who like what is close to the reference. `recolor collect` keeps of each intent what was
-exported most often. Measured: how far the kept answers are from the reference, and how far a random served answer to
-the same intents is; then the small student (`benchmarks.small_student`) is trained on five datasets and scored
-against the reference on the test split:
+wavers and, with --misread, at times answers another look; exported by users who like what is close to the reference.
+`recolor collect` keeps of each intent what was exported most often. Measured: how far the kept answers are from the
+reference, and how far a random served answer to the same intents is; then the small student
+(`benchmarks.small_student`) is trained on five datasets and scored against the reference on the test split:
 
 - collected: the kept answers;
 - random, same intents: to each of these intents a random answer of those that were served;
@@ -54,6 +54,7 @@ def main(
     requests: Annotated[int, typer.Option(min=100, help="Simulated requests.")] = 100_000,
     steps: Steps = 760,
     noise: Annotated[float, typer.Option(min=0, max=1, help="The most that the teacher's answers waver.")] = 0.6,
+    misread: Annotated[float, typer.Option(min=0, max=1, help="Share of answers meant for another intent.")] = 0.0,
     folder: Annotated[Path, typer.Option(help="Where the trainings lie.")] = Path("runs/closed_loop"),
     quick: Quick = False,
     results: Results = RESULTS,
@@ -63,16 +64,15 @@ def main(
     rows = teacher()
     training = [row for row in rows if row.split == "train"][: 200 if quick else None]
     test = [row for row in rows if row.split == "test"][: 50 if quick else None]
-    manners, where = (
-        Manners(noise=noise),
-        folder / ("quick" if quick else f"noise-{noise:g}-steps-{steps}-requests-{requests}"),
-    )
+    manners = Manners(noise=noise, misread=misread)
+    wrong = f"-misread-{misread:g}" if misread else ""
+    where = folder / ("quick" if quick else f"noise-{noise:g}{wrong}-steps-{steps}-requests-{requests}")
     found = {
         seed: _run(training, test, manners, requests, seed, where / f"seed-{seed}", steps, quick)
         for seed in range(1, seeds + 1)
     }
     _report(found).publish(
-        results, seeds=seeds, requests=requests, noise=noise, steps=steps, quick=quick, simulated=True
+        results, seeds=seeds, requests=requests, noise=noise, misread=misread, steps=steps, quick=quick, simulated=True
     )
 
 

@@ -9,7 +9,7 @@ import csv
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -19,6 +19,8 @@ PODS = 4
 
 _HEAD = """
 global
+  # Of several threads one may send a request over another's connection before that one has seen it end.
+  nbthread 1
   stats socket {folder}/admin level admin
 defaults
   mode http
@@ -28,7 +30,7 @@ defaults
   timeout client 75s
   timeout server 75s
 frontend looks
-  bind 127.0.0.1:{port}
+  bind fd@{listener}
   http-request set-var(txn.draw) rand(100)
 """
 _SERVICE = """
@@ -36,6 +38,7 @@ backend {name}
   balance roundrobin
   option httpchk GET {probe.path}
   http-check expect status 200
+  timeout check {patience}
   default-server check inter {milliseconds} fall {probe.failures} rise 1
   server-template pod 1-{pods} 127.0.0.1:1 disabled
 """
@@ -43,11 +46,16 @@ backend {name}
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """After so many failures in a row, one every so many seconds, a pod gets no more requests."""
+    """After so many failures in a row, one every so many seconds, a pod gets no more requests.
+
+    Attributes:
+        patience: seconds that it waits for an answer.
+    """
 
     path: str
     seconds: float
     failures: int
+    patience: float
 
 
 @dataclass(slots=True)
@@ -57,6 +65,11 @@ class Gateway:
     port: int
     folder: Path
     slots: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def listens(self) -> bool:
+        with suppress(OSError):
+            return bool(self._tell("show info"))
+        return False
 
     def admit(self, service: str, port: int) -> None:
         number = next(number for number in range(1, PODS + 1) if (service, number) not in self.slots)
@@ -73,6 +86,10 @@ class Gateway:
     def sends_to(self, service: str, port: int) -> bool:
         """Whether the pod passes its probe."""
         return self._statistics(service, port)["status"].startswith("UP")
+
+    def failed_probes(self, service: str, port: int) -> int:
+        """How many the pod has failed while it got requests."""
+        return int(self._statistics(service, port)["chkfail"])
 
     def under_way(self, service: str, port: int) -> int:
         """Requests that the pod was sent and has not answered."""
@@ -96,20 +113,14 @@ class Gateway:
 @contextmanager
 def gateway(haproxy: str, folder: Path, weights: Mapping[str, int], probe: Probe) -> Iterator[Gateway]:
     """Services by weights that sum to 100. `haproxy` is the program; `folder`, for its files, has a short path."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        made = Gateway(free.getsockname()[1], folder)
-    text, drawn = _HEAD.format(folder=folder, port=made.port), 0
-    for name, weight in weights.items():
-        drawn += weight
-        text += f"  use_backend {name} if {{ var(txn.draw) -m int lt {drawn} }}\n"
-    for name in weights:
-        text += _SERVICE.format(name=name, probe=probe, milliseconds=round(1000 * probe.seconds), pods=PODS)
-    (folder / "haproxy.cfg").write_text(text, encoding="utf-8")
-    with (folder / "haproxy.log").open("w") as log:
-        process = subprocess.Popen([haproxy, "-db", "-f", str(folder / "haproxy.cfg")], stdout=log, stderr=log)
+    with socket.create_server(("127.0.0.1", 0)) as listener, (folder / "haproxy.log").open("w") as log:
+        made, number = Gateway(listener.getsockname()[1], folder), listener.fileno()
+        file = folder / "haproxy.cfg"
+        file.write_text(_configuration(folder, number, weights, probe), encoding="utf-8")
+        process = subprocess.Popen([haproxy, "-db", "-f", str(file)], stdout=log, stderr=log, pass_fds=[number])
     try:
         end = monotonic() + 60
-        while not (folder / "admin").exists():
+        while not made.listens():
             if process.poll() is not None or monotonic() > end:
                 raise RuntimeError(f"HAProxy did not start: {(folder / 'haproxy.log').read_text()}")
             sleep(0.01)
@@ -117,3 +128,15 @@ def gateway(haproxy: str, folder: Path, weights: Mapping[str, int], probe: Probe
     finally:
         process.kill()
         process.wait()
+
+
+def _configuration(folder: Path, listener: int, weights: Mapping[str, int], probe: Probe) -> str:
+    """`listener` is the descriptor of a socket that listens."""
+    text, drawn = _HEAD.format(folder=folder, listener=listener), 0
+    for name, weight in weights.items():
+        drawn += weight
+        text += f"  use_backend {name} if {{ var(txn.draw) -m int lt {drawn} }}\n"
+    inter, patience = (round(1000 * seconds) for seconds in (probe.seconds, probe.patience))
+    for name in weights:
+        text += _SERVICE.format(name=name, probe=probe, milliseconds=inter, patience=patience, pods=PODS)
+    return text

@@ -66,7 +66,7 @@ def main(
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        made = stack.enter_context(gateway(haproxy, folder, {NAME: 100}, Probe("/readyz", 5, 2)))
+        made = stack.enter_context(gateway(haproxy, folder, {NAME: 100}, Probe("/readyz", 5, 2, 3)))
         pods = [_start(made, stack) for _ in range(count)]
         for running, _ in pods:
             _warm(running.port, popular)

@@ -29,6 +29,9 @@ def simulate(
     split: Annotated[str, typer.Option(help="Only intents of this split; empty: all.")] = "",
     rivals: Annotated[int, typer.Option(min=1, max=100, help="Different answers of the teacher to one intent.")] = 4,
     noise: Annotated[float, typer.Option(min=0, max=1, help="The most that an answer wavers.")] = 0.6,
+    misread: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of answers that would be right for another intent.")
+    ] = 0.0,
     exported: Annotated[float, typer.Option(min=0, max=1, help="Share of perfect answers that are exported.")] = 0.6,
     pickiness: Annotated[float, typer.Option(min=0, help="How fast exports fall with the distance.")] = 4.0,
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="JSONL instead of Parquet; slower and larger.")] = False,
@@ -51,7 +54,7 @@ def simulate(
             raise DatasetError(f"{data} has no rows of split '{split}'" if split else f"{data} is empty")
         second = data.with_name("alternates.jsonl")
         alternates = read_dataset(second) if second.is_file() else []
-        manners = Manners(rivals, noise, exported=exported, pickiness=pickiness)
+        manners = Manners(rivals, noise, misread, exported=exported, pickiness=pickiness)
         with progress() as shown:
             task = shown.add_task("answers around the references", total=len(rows))
             world = build(rows, alternates, manners, seed, lambda done: shown.update(task, completed=done))

@@ -35,6 +35,7 @@ class Cascade:
         self.variant = variant
         self._student, self._teacher = student, teacher
         self._student_seconds, self._teacher_model = settings.student_seconds, settings.teacher_model
+        self._teacher_seconds = settings.teacher_typical_seconds
 
     @property
     def model(self) -> str:
@@ -59,7 +60,7 @@ class Cascade:
     ) -> None:
         """Report a verdict on every tool before the deadline. Raises Overloaded."""
         failed: dict[str, Failed] = {}
-        for tool, verdict in (await self._ask_student(intent, tools, deadline, timings)).items():
+        for tool, verdict in (await self._ask_student(intent, tools, self._share(deadline), timings)).items():
             if isinstance(verdict, Decided):
                 await report(tool, verdict)
             else:
@@ -71,13 +72,19 @@ class Cascade:
             for tool, verdict in failed.items():
                 await report(tool, verdict)
 
+    def _share(self, deadline: Deadline) -> float:
+        """The student's seconds: its share where a teacher can use the rest, else all there are."""
+        left = deadline.remaining()
+        teachable = self._teacher.ready and left >= self._student_seconds + self._teacher_seconds
+        return self._student_seconds if teachable else left
+
     async def _ask_student(
-        self, intent: str, tools: Sequence[str], deadline: Deadline, timings: Timings
+        self, intent: str, tools: Sequence[str], seconds: float, timings: Timings
     ) -> dict[str, Verdict]:
-        """All tools in one call, inside the student's share of the deadline."""
+        """All tools in one call, within so many seconds."""
         began = perf_counter()
         try:
-            async with asyncio.timeout(deadline.share(self._student_seconds)):
+            async with asyncio.timeout(seconds):
                 generation = await self._student.generate([Prompt(intent, tool) for tool in tools])
         except (TimeoutError, EngineError) as error:
             reason = "timeout" if isinstance(error, TimeoutError) else "engine_error"
@@ -128,7 +135,7 @@ class Cascade:
 
 
 class TeacherFirst(Cascade):
-    """The other way round: the student answers what the teacher could not, in the time that is its own."""
+    """The other way round: the student answers what the teacher could not, in its share of the time at least."""
 
     def __init__(self, student: Student, teacher: Teacher, settings: Settings, variant: str = CONTROL) -> None:
         """Raises ValueError where there is no teacher, or no time for it."""
@@ -168,7 +175,7 @@ class TeacherFirst(Cascade):
         if not failed:
             return
         try:
-            answers = await self._ask_student(intent, list(failed), deadline, timings)
+            answers = await self._ask_student(intent, list(failed), deadline.remaining(), timings)
         except Overloaded:
             if len(failed) == len(tools):
                 raise

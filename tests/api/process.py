@@ -1,11 +1,13 @@
 """The service as a process of its own, with a scripted student: ``python -m tests.api.process``.
 
-Settings come from the environment as usual; ``STUDENT`` says what loading it does.
+Settings come from the environment as usual; ``STUDENT`` says what loading it does, and ``GATE`` names the file
+that what is slow waits for.
 """
 
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from app.events import database, log
 from app.main import serve
@@ -15,14 +17,22 @@ from tests.serving.engines import ScriptedEngine
 
 
 class SlowEngine(ScriptedEngine):
-    """Takes a second for what is slow, and breaks on what is broken."""
+    """Takes a second for what is slow, or until its gate is there, and breaks on what is broken."""
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Answer]:
         if any("slow" in prompt.intent for prompt in prompts):
-            time.sleep(1)
+            _wait()
         if any("broken" in prompt.intent for prompt in prompts):
             raise EngineError("broken")
         return super().generate(prompts)
+
+
+def _wait() -> None:
+    if "GATE" not in os.environ:
+        time.sleep(1)
+        return
+    while not Path(os.environ["GATE"]).exists():
+        time.sleep(0.01)
 
 
 def load(settings: Settings) -> Engine:

@@ -7,8 +7,6 @@ from tests.serving.engines import ScriptedEngine, look
 from tests.serving.helpers import Counted, metric
 from tests.serving.teachers import ScriptedTeacher
 
-PATIENT = {"student_seconds": 60, "deadline_seconds": 60}
-
 
 def waiting() -> float:
     return metric("recolor_queue_depth")
@@ -19,7 +17,7 @@ def test_what_was_asked_by_a_caller_who_left_is_not_generated() -> None:
     gone = Counted(
         "recolor_request_duration_seconds_count", route="/recolor", status="499", variant="", model="scripted@1"
     )
-    with served(engine, max_batch=3, **PATIENT) as service, service.connect() as stays:
+    with served(engine, max_batch=3) as service, service.connect() as stays:
         engine.gate.clear()
         service.post_bare(stays, "stays")
         until(lambda: len(engine.batches) == 1)
@@ -38,7 +36,7 @@ def test_what_was_asked_by_a_caller_who_left_is_not_generated() -> None:
 
 def test_who_asked_the_same_and_stayed_gets_the_answer() -> None:
     engine = ScriptedEngine()
-    with served(engine, **PATIENT) as service, service.connect() as stays:
+    with served(engine) as service, service.connect() as stays:
         engine.gate.clear()
         with service.connect() as leaves:
             service.post_bare(leaves, "the same")
@@ -54,7 +52,7 @@ def test_who_asked_the_same_and_stayed_gets_the_answer() -> None:
 def test_the_teacher_is_not_asked_any_longer_either() -> None:
     teacher = ScriptedTeacher()
     engine = ScriptedEngine(script={("odd", tool): Answer(None) for tool in TOOLS})
-    with served(engine, teacher, **PATIENT) as service:
+    with served(engine, teacher) as service:
         teacher.gate.clear()
         with service.connect() as leaves:
             service.post_bare(leaves, "odd")

@@ -9,15 +9,18 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.api.forked import Forked
-from tests.api.service import PATIENCE, assert_error, until
+from tests.api.service import PATIENCE, PATIENT, assert_error, until
+from tests.ports import free_port
 
 QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL": "none"}
+QUIET |= {f"RECOLOR_{name.upper()}": str(value) for name, value in PATIENT.items()}
 
 
 class Process:
@@ -61,6 +64,10 @@ def logged(err: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in err.splitlines()]
 
 
+def get(url: str, **headers: str) -> httpx.Response:
+    return httpx.get(url, headers=headers, timeout=PATIENCE)
+
+
 def ask(url: str, intent: str, **headers: str) -> httpx.Response:
     return httpx.post(f"{url}/recolor", json={"intent": intent}, headers=headers, timeout=PATIENCE)
 
@@ -68,16 +75,20 @@ def ask(url: str, intent: str, **headers: str) -> httpx.Response:
 def test_it_says_where_it_is_and_how_to_ask() -> None:
     with process() as running:
         url = running.wait_until_ready()
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert get(f"{url}/readyz").status_code == 200
         assert f'curl {url}/recolor --json \'{{"intent": "golden hour"}}\'' in running.lines[1]
 
 
-def test_what_is_in_flight_is_finished_on_sigterm() -> None:
-    with process(new=True) as running, ThreadPoolExecutor() as threads:
+def test_what_is_in_flight_is_finished_on_sigterm(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with process(new=True, GATE=str(gate)) as running, ThreadPoolExecutor() as threads:
         url = running.wait_until_ready()
         answer = threads.submit(ask, url, "slow dusk")
-        until(lambda: "recolor_inflight_requests 1.0" in httpx.get(f"{url}/metrics").text)
-        code, _, err = running.end(signal.SIGTERM)
+        until(lambda: "recolor_inflight_requests 1.0" in get(f"{url}/metrics").text)
+        running.process.send_signal(signal.SIGTERM)
+        until(lambda: not reachable(url))
+        gate.touch()
+        code, _, err = running.end()
 
         assert answer.result().status_code == 200
         assert answer.result().json()["failed"] == {}
@@ -90,7 +101,7 @@ def test_what_is_in_flight_is_finished_on_sigterm() -> None:
 def test_it_ends_without_a_complaint(with_signal: signal.Signals, student: str) -> None:
     port = free_port()
     with process(new=True, STUDENT=student, RECOLOR_PORT=str(port)) as running:
-        until(lambda: reachable(port))
+        until(lambda: reachable(f"http://127.0.0.1:{port}"))
         code, _, err = running.end(with_signal)
     assert code == 0
     assert "Traceback" not in err
@@ -100,10 +111,9 @@ def test_it_ends_without_a_complaint(with_signal: signal.Signals, student: str) 
 def test_it_is_alive_while_a_large_student_loads() -> None:
     port = free_port()
     with process(STUDENT="endless", RECOLOR_PORT=str(port)):
-        until(lambda: reachable(port))
         url = f"http://127.0.0.1:{port}"
-        assert httpx.get(f"{url}/healthz").status_code == 200
-        assert_error(httpx.get(f"{url}/readyz"), 503, "unavailable")
+        until(lambda: reachable(url))
+        assert_error(get(f"{url}/readyz"), 503, "unavailable")
         assert_error(ask(url, "dusk"), 503, "unavailable")
 
 
@@ -145,7 +155,7 @@ def test_beyond_loopback_it_listens_with_a_key_or_when_told_to(setting: dict[str
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2"])
 def test_loopback_has_many_names(host: str) -> None:
     with process(RECOLOR_HOST=host) as running:
-        assert httpx.get(running.wait_until_ready() + "/healthz").status_code == 200
+        assert get(running.wait_until_ready() + "/healthz").status_code == 200
 
 
 def test_a_port_that_is_taken_is_named() -> None:
@@ -182,7 +192,7 @@ def test_every_request_is_one_line_of_json_without_the_intent_or_the_key() -> No
         ask(url, "an unmistakable wish", **{"Authorization": "Bearer a-secret-key", "X-Request-ID": "good"})
         ask(url, "an unmistakable wish", **{"Authorization": "Bearer not-that-key", "X-Request-ID": "closed"})
         ask(url, "an unmistakable\x00 wish", **{"Authorization": "Bearer a-secret-key", "X-Request-ID": "wrong"})
-        httpx.get(f"{url}/healthz?q=unmistakable", headers={"X-Request-ID": "probe"})
+        get(f"{url}/healthz?q=unmistakable", **{"X-Request-ID": "probe"})
         _, out, err = running.end(signal.SIGTERM)
 
     lines = {line["request_id"]: line for line in logged(err) if line["event"] == "request"}
@@ -217,7 +227,7 @@ def test_only_what_is_worse_is_logged_at_warning() -> None:
 
 def test_large_bodies_are_never_in_memory() -> None:
     def memory(url: str) -> float:
-        lines = httpx.get(f"{url}/metrics").text.splitlines()
+        lines = get(f"{url}/metrics").text.splitlines()
         return float(next(line for line in lines if line.startswith("process_resident_memory_bytes")).split()[1])
 
     def pieces() -> Iterator[bytes]:
@@ -230,17 +240,12 @@ def test_large_bodies_are_never_in_memory() -> None:
         for length in ({}, {"Content-Length": "50000000"}):
             headers = {"Content-Type": "application/json", **length}
             for path, status in (("/recolor", 413), ("/nothing", 404)):
-                assert httpx.post(url + path, content=pieces(), headers=headers).status_code == status
+                assert httpx.post(url + path, content=pieces(), headers=headers, timeout=PATIENCE).status_code == status
         assert memory(url) - before < 10_000_000
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def reachable(port: int) -> bool:
+def reachable(url: str) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
-    except httpx.ConnectError:
+        return get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:  # also of a server that is just ending
         return False

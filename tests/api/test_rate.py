@@ -91,12 +91,12 @@ async def test_a_replica_far_from_the_limit_does_not_wait_for_the_common_count(r
 
 async def test_the_shared_window_ends(redis: RedisServer) -> None:
     async with linked(redis.url) as link:
-        rate = RateLimit("1/second", link)
+        rate = RateLimit("1/3 second", link)
         waits = [await rate.wait("a") for _ in range(2)]
         while waits[-1]:
             await asyncio.sleep(0.05)
             waits.append(await rate.wait("a"))
-    assert waits[:2] == [0, 1]
+    assert waits[0] == 0 < waits[1] <= 3
 
 
 async def test_without_redis_each_replica_goes_on_counting_from_where_they_were(redis: RedisServer) -> None:

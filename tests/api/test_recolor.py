@@ -148,7 +148,7 @@ def test_it_is_503_when_every_tool_failed_for_a_passing_reason() -> None:
 
 def test_it_is_429_when_too_many_prompts_are_waiting() -> None:
     engine = ScriptedEngine()
-    with served(engine, max_queue=1, max_batch=1, student_seconds=60, deadline_seconds=60) as service:
+    with served(engine, max_queue=1, max_batch=1) as service:
         engine.gate.clear()
         with service.connect() as connection:
             service.post_bare(connection, "first")

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.api.service import until
-from tests.api.test_process import Process, ask, logged, process
+from tests.api.service import PATIENCE, until
+from tests.api.test_process import Process, ask, get, logged, process
 from tests.serving.redis_server import RedisServer
 
 
@@ -18,13 +18,13 @@ def two(redis: RedisServer) -> Iterator[tuple[Process, Process]]:
     redis.protect("hunter2")
     url = redis.url.replace("unix://", "unix://:hunter2@")
     # Patient, since the machine may be busy; but a Redis that hangs is to be noticed.
-    told = {"RECOLOR_REDIS_URL": url, "RECOLOR_REDIS_SECONDS": "0.5", "RECOLOR_RATE_LIMIT": "1000000/minute"}
-    with process(**told) as one, process(**told) as other:
+    told = {"RECOLOR_REDIS_URL": url, "RECOLOR_REDIS_SECONDS": "2", "RECOLOR_RATE_LIMIT": "1000000/minute"}
+    with process(**told, GATE="never opened") as one, process(**told) as other:
         yield one, other
 
 
 def works(url: str) -> bool:
-    return "recolor_cache_up 1.0" in httpx.get(f"{url}/metrics", timeout=60).text
+    return "recolor_cache_up 1.0" in get(f"{url}/metrics").text
 
 
 def test_replicas_share_answers_and_go_on_without_redis(two: tuple[Process, Process], redis: RedisServer) -> None:
@@ -40,7 +40,7 @@ def test_replicas_share_answers_and_go_on_without_redis(two: tuple[Process, Proc
     ended = threading.Event()
 
     def keep_asking(url: str) -> None:
-        with httpx.Client(base_url=url, timeout=60) as client:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
             while not ended.is_set():
                 answers.append(client.post("/recolor", json={"intent": f"look {len(answers) % 40}"}))
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from socket import create_server
 
 import httpx
 import pytest
@@ -16,7 +15,10 @@ from packaging.utils import canonicalize_name
 
 from app import __version__
 from app.settings import CHECKOUT, Settings
+from tests.api.service import PATIENCE, until
 from tests.docker.images import SERVICE, VLLM, Recipe
+from tests.ports import free_port
+from tests.unhurried import ENVIRONMENT
 
 RECIPES = {file.name: Recipe(file.read_text(encoding="utf-8")) for file in (SERVICE, VLLM)}
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -120,7 +122,7 @@ def test_the_service_starts_as_the_image_starts_it_and_its_health_check_tells_wh
         "RECOLOR_PORT": str(free_port()),
         "PYTHONPATH": str(CHECKOUT),
     }
-    environment = {**recipe.environment, **here, "RECOLOR_API_KEYS": "key"}
+    environment = {**recipe.environment, **ENVIRONMENT, **here, "RECOLOR_API_KEYS": "key"}
 
     def healthy() -> bool:
         ran = subprocess.run(recipe.health_check, env=environment, cwd=work, capture_output=True, check=False)
@@ -132,20 +134,16 @@ def test_the_service_starts_as_the_image_starts_it_and_its_health_check_tells_wh
     try:
         assert process.stdout
         assert "Recolor is ready" in process.stdout.readline()
-        assert healthy()
+        until(healthy)  # it has little time to answer
         url = f"http://127.0.0.1:{here['RECOLOR_PORT']}/recolor"
-        asked = httpx.post(url, json={"intent": "golden hour"}, headers={"Authorization": "Bearer key"})
+        headers = {"Authorization": "Bearer key"}
+        asked = httpx.post(url, json={"intent": "golden hour"}, headers=headers, timeout=PATIENCE)
         assert asked.json()["sources"]["adjust"] == "student"
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert list(work.iterdir()) == []
-
-
-def free_port() -> int:
-    with create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def test_both_images_listen_where_the_chart_expects_them() -> None:

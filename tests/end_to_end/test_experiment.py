@@ -17,7 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.grade import TOOLS
-from tests.api.service import until
+from tests.api.service import PATIENCE, until
 from tests.distill.loop.test_experiment import recolor
 from tests.end_to_end.test_service import MODEL_STORE, recolor_serve
 from tests.teacher.openai_server import OpenAIServer, Say
@@ -41,9 +41,6 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield {
             "RECOLOR_MODEL_STORE": str(store),
             "RECOLOR_THREADS": "1",
-            # The machine may be busy, and every request is meant for its own variant.
-            "RECOLOR_DEADLINE_SECONDS": "240",
-            "RECOLOR_STUDENT_SECONDS": "120",
             "RECOLOR_EXPERIMENT": "two-and-a-teacher",
             "RECOLOR_VARIANTS": "second:30=recolor-mini@2,teacher:30=teacher",
             "RECOLOR_TEACHER_API_KEY": teacher.key,
@@ -62,10 +59,10 @@ def service(log: Path, environment: dict[str, str]) -> Iterator[httpx.Client]:
         assert process.stdout
         url = re.search(r"http://\S+", process.stdout.readline())
         assert url, log.read_text()
-        with httpx.Client(base_url=url[0], timeout=240) as client:
+        with httpx.Client(base_url=url[0], timeout=PATIENCE) as client:
             yield client
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 def ask(client: httpx.Client, project: str | None) -> dict[str, Any]:

@@ -17,8 +17,11 @@ import pytest
 
 from app.grade import TOOLS, Grade
 from app.settings import CHECKOUT
+from tests.api.service import PATIENCE
+from tests.unhurried import ENVIRONMENT
 
 MODEL_STORE = CHECKOUT / "model_store"
+_HERE = {"RECOLOR_PORT": "0", "RECOLOR_RATE_LIMIT": "none", "RECOLOR_EVENTS_URL": "none"}
 
 
 @contextmanager
@@ -26,7 +29,7 @@ def recolor_serve(log: int | IO[str] = subprocess.PIPE, **environment: str) -> I
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECOLOR_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve"],
-        env=inherited | {"RECOLOR_PORT": "0", "RECOLOR_RATE_LIMIT": "none", "RECOLOR_EVENTS_URL": "none"} | environment,
+        env=inherited | ENVIRONMENT | _HERE | environment,
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
@@ -46,7 +49,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         assert process.stdout
         url = re.search(r"http://\S+", process.stdout.readline())
         assert url, log.read_text()
-        with httpx.Client(base_url=url[0], timeout=60) as client:
+        with httpx.Client(base_url=url[0], timeout=PATIENCE) as client:
             yield client
 
 
@@ -129,7 +132,7 @@ def test_sigterm_ends_it_cleanly() -> None:
         assert process.stdout
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
 
 
@@ -145,7 +148,7 @@ def test_a_damaged_model_is_refused_by_name(tmp_path: Path, damage: str) -> None
         content[len(content) // 2] ^= 1
         weights.write_bytes(content[: len(content) // 2] if damage == "truncated" else content)
     with recolor_serve(RECOLOR_MODEL_STORE=str(store)) as process:
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert str(weights) in err
     assert "restore it" in err

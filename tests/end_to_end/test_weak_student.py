@@ -10,8 +10,10 @@ import httpx
 from app.api.server import server as make_server
 from app.main import build
 from app.settings import Settings
+from tests.api.service import PATIENCE
 from tests.students.tiny import Tiny
 from tests.teacher.openai_server import Fail, OpenAIServer, Say
+from tests.unhurried import UNHURRIED
 
 INTENT = "golden hour"
 WINTER = {"name": "winter", "intensity": 70}
@@ -19,7 +21,8 @@ WINTER = {"name": "winter", "intensity": 70}
 
 @contextmanager
 def served(settings: Settings) -> Iterator[httpx.Client]:
-    """The whole service with nothing replaced, as `recolor serve` wires it."""
+    """The whole service with nothing replaced but its limits of time, as `recolor serve` wires it."""
+    settings = settings.model_copy(update=UNHURRIED)
     over = threading.Event()
     failures: list[Exception] = []
 
@@ -32,13 +35,13 @@ def served(settings: Settings) -> Iterator[httpx.Client]:
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
-        assert over.wait(120)
+        assert over.wait(PATIENCE)
         assert not failures
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=PATIENCE) as client:
             yield client
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(PATIENCE)
 
 
 def test_the_teacher_fills_exactly_the_tool_that_the_student_gets_wrong(tiny: Tiny) -> None:

@@ -5,39 +5,58 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from socket import create_server
+from time import time
+from typing import Self
 
 import httpx
 import yaml
 
 from tests.api.forked import Forked
-from tests.api.service import until
+from tests.api.service import PATIENCE, until
 from tests.helm.chart import CHART
+from tests.ports import free_port
+from tests.unhurried import ENVIRONMENT
 
 
 @dataclass(frozen=True)
 class Prometheus:
+    """`moment` is the time that is asked about, in seconds since 1970; None: now."""
+
     http: httpx.Client
+    moment: float | None = None
 
     @property
     def url(self) -> str:
         return str(self.http.base_url)
 
     def ask(self, query: str) -> list[tuple[dict[str, str], float]]:
-        """Labels and values, now."""
-        answer = self.http.get("/api/v1/query", params={"query": query}).json()
+        """Labels and values."""
+        at = {} if self.moment is None else {"time": self.moment}
+        answer = self.http.get("/api/v1/query", params={"query": query, **at}).json()
         assert answer["status"] == "success", f"{query}: {answer}"
         return [(it["metric"], float(it["value"][1])) for it in answer["data"]["result"]]
 
     def sees(self, query: str, value: float) -> bool:
         return [it for _, it in self.ask(query)] == [value]
 
+    def has_counted(self, counter: str, value: float) -> bool:
+        """Over all targets, wherever each was last scraped: on a busy machine scrapes fail."""
+        return self.sees(f"sum(last_over_time({counter}[10m]))", value)
 
-def free_port() -> int:
-    with create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    def when(self, query: str, value: float) -> Self:
+        """What it knows of one moment at which it saw that: on a busy machine a scrape may fail at any other."""
+        while True:
+            past = replace(self, moment=time())
+            # A target that was scraped since then has nothing more to tell of it.
+            until(lambda past=past: self.sees(f"min(timestamp(up)) > bool {past.moment}", 1))
+            if past.sees(query, value):
+                return past
+
+    def knows_well(self, counter: str) -> bool:
+        """Whether each series has ten samples: of fewer, `rate` and `increase` make much more for one than another."""
+        return self.sees(f"min(count_over_time({counter}[10m])) >= bool 10", 1)
 
 
 @contextmanager
@@ -48,12 +67,10 @@ def starting(folder: Path, **settings: str) -> Iterator[Forked]:
         "RECOLOR_PORT": "0",
         "RECOLOR_RATE_LIMIT": "none",
         "RECOLOR_EVENTS_FOLDER": str(folder / "events"),
-        "RECOLOR_DEADLINE_SECONDS": "60",
-        "RECOLOR_STUDENT_SECONDS": "50",
         "STUDENT": "stored",
     }
     with (folder / "log").open("w") as log:
-        process = Forked(os.environ | given | settings, errors=log)
+        process = Forked(os.environ | ENVIRONMENT | given | settings, errors=log)
         try:
             yield process
         finally:
@@ -64,7 +81,7 @@ def starting(folder: Path, **settings: str) -> Iterator[Forked]:
 def ready(process: Forked) -> httpx.Client:
     url = re.search(r"http://\S+", process.stdout.readline())
     assert url, "it did not start"
-    return httpx.Client(base_url=url[0], timeout=120)
+    return httpx.Client(base_url=url[0], timeout=PATIENCE)
 
 
 @contextmanager
@@ -88,14 +105,15 @@ def prometheus(binary: str, folder: Path, jobs: Mapping[str, Mapping[str, str]])
         process = subprocess.Popen([binary, *options, f"--web.listen-address={address}"], stderr=log, stdout=log)
         try:
             with httpx.Client(base_url=f"http://{address}", timeout=60) as client:
-                until(lambda: _up(client))
+                until(lambda: _up(client, process))
                 yield Prometheus(client)
         finally:
             process.kill()
             process.wait()
 
 
-def _up(client: httpx.Client) -> bool:
+def _up(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "it did not start"
     try:
         return client.get("/-/ready").is_success
     except httpx.TransportError:

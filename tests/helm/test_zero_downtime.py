@@ -21,8 +21,9 @@ from scipy.stats import binomtest
 from benchmarks.gateway import Gateway, Probe, gateway
 from benchmarks.steady import SteadyLoad
 from tests.api.forked import Forked
-from tests.api.service import until
+from tests.api.service import PATIENCE, until
 from tests.helm.chart import CANARY, GATEWAY, NAME, SHARED, Values, render
+from tests.unhurried import ENVIRONMENT
 
 A_SECOND = 0.1
 RATE = 50
@@ -33,9 +34,12 @@ DEPLOYMENT = RELEASE.all("Deployment")[NAME]
 POD = DEPLOYMENT["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
 READINESS = CONTAINER["readinessProbe"]
-PROBE = Probe(READINESS["httpGet"]["path"], A_SECOND * READINESS["periodSeconds"], READINESS["failureThreshold"])
-OUT_AFTER = PROBE.seconds * (PROBE.failures + 1)
-"""Seconds within which a pod that is dead fails its probe, wherever between two of them it died."""
+PROBE = Probe(
+    READINESS["httpGet"]["path"],
+    A_SECOND * READINESS["periodSeconds"],
+    READINESS["failureThreshold"],
+    patience=PATIENCE,  # a pod that is dead refuses at once; one on a busy machine is late
+)
 
 pytestmark = pytest.mark.timeout(600)  # four services start
 
@@ -50,11 +54,9 @@ class Pod:
             "RECOLOR_PORT": "0",
             "RECOLOR_EVENTS_URL": "none",
             "RECOLOR_RATE_LIMIT": "none",
-            "RECOLOR_DEADLINE_SECONDS": "60",
-            "RECOLOR_STUDENT_SECONDS": "50",
         }
         with open(os.devnull, "w") as nowhere:
-            self.process = Forked(os.environ | settings, errors=nowhere)
+            self.process = Forked(os.environ | ENVIRONMENT | settings, errors=nowhere)
 
     @property
     def port(self) -> int:
@@ -122,7 +124,10 @@ def test_the_canary_gets_its_part_of_the_requests(
     made = haproxy(CANARY, {"canary": {"weight": weight}})
     for name, model in ((NAME, OLD), (f"{NAME}-canary", NEW)):
         made.admit(name, pods.of(model, 1)[0].port)
-    with httpx.Client(base_url=f"http://127.0.0.1:{made.port}", timeout=60) as client, ThreadPoolExecutor(4) as pool:
+    with (
+        httpx.Client(base_url=f"http://127.0.0.1:{made.port}", timeout=PATIENCE) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
         asked = pool.map(lambda _: client.post("/recolor", json={"intent": "dusk"}).json()["model"], range(requests))
         by_model = Counter(asked)
     assert by_model.total() == requests
@@ -144,6 +149,8 @@ def roll(made: Gateway, old: Pod, new: Pod) -> None:
     sleep(pre_stop / 2)  # the news travels
     made.withdraw(NAME, old.port)
     sleep(pre_stop / 2)
+    # Now it has read what it was sent before, however busy the machine is.
+    assert httpx.get(f"http://127.0.0.1:{old.port}{PROBE.path}", timeout=PATIENCE).is_success
     old.process.send_signal(signal.SIGTERM)
     assert old.process.wait(POD["terminationGracePeriodSeconds"]) == 0
 
@@ -185,10 +192,9 @@ def test_a_pod_that_is_killed_is_out_within_its_probes_and_costs_only_what_it_wa
         killed.process.wait()
         died = monotonic()
         until(lambda: not made.sends_to(NAME, killed.port))
-        out = monotonic()
         go_on(load, RATE)
     assert load.failures
     assert {failure.status for failure in load.failures} <= {0, 502}
     assert [failure for failure in load.failures if failure.began > died] == []
-    assert out - died < OUT_AFTER + 1, "a second for a machine that is busy"
+    assert made.failed_probes(NAME, killed.port) == PROBE.failures
     assert made.sends_to(NAME, other.port)

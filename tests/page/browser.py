@@ -16,9 +16,14 @@ from app.grade import Grade, fold
 from app.students import Answer
 from tests.api.service import Service
 
+PATIENCE = 120.0
+"""Seconds that the page is given for whatever it does: the machine may be busy."""
+
 ARGUMENTS = ("--no-sandbox", "--enable-unsafe-swiftshader")
 
 AT_REST = "#after[data-at-rest=true]"
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 # Said of the tests' own reading of pixels, and of answers that tests ask for.
 _EXPECTED = ("GPU stall due to ReadPixels", "Failed to load resource")
@@ -54,7 +59,7 @@ def new_page(browser: Browser, service: Service, **context: Any) -> Iterator[tup
     base = f"http://127.0.0.1:{service.port}"
     given = {"base_url": base, "viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce"} | context
     opened = browser.new_context(**given)
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(1000 * PATIENCE)
     page, watch = opened.new_page(), Watch()
     watch.follow(page)
     try:
@@ -77,10 +82,8 @@ def start_over(page: Page) -> None:
         page.get_by_role("button", name="Dismiss").click()
     if page.locator("#reset").is_enabled():
         page.locator("#reset").click()
-    first = page.locator(".sample").first
-    if first.get_attribute("aria-pressed") == "false":
-        first.click()
-        page.wait_for_selector(".sample[aria-pressed=true]")
+    if page.locator(".sample").first.get_attribute("aria-pressed") == "false":
+        choose_sample(page, "A pagoda above a lake")
     page.locator("#intent").fill("")
     page.wait_for_selector(AT_REST)
 
@@ -146,6 +149,14 @@ def wait_for_size(page: Page, width: int, height: int) -> None:
     """Wait until a photo of this size is shown."""
     same = "([w, h]) => { const c = document.getElementById('before'); return c.width === w && c.height === h; }"
     page.wait_for_function(same, arg=[width, height])
+    page.wait_for_selector(AT_REST)
+
+
+def choose_sample(page: Page, about: str) -> None:
+    """Tap one of the page's own photos and wait until it is shown."""
+    sample = page.get_by_role("button", name=about)
+    sample.click()
+    expect(sample).to_have_attribute("aria-pressed", "true")
     page.wait_for_selector(AT_REST)
 
 

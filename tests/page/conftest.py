@@ -1,17 +1,22 @@
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.api.service import Service, served
-from tests.page.browser import ARGUMENTS, Watch, new_page, open_page, start_over
+from tests.page.browser import ARGUMENTS, PATIENCE, Watch, new_page, open_page, start_over
+from tests.unhurried import UNHURRIED
 
 
 # Of the package, not the session: while Playwright is started no other test could run an event loop.
 @pytest.fixture(scope="package")
 def browser(program: Callable[[str], str]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program("chromium"), args=list(ARGUMENTS))
+        chromium = playwright.chromium.launch(
+            executable_path=program("chromium"), args=list(ARGUMENTS), timeout=1000 * PATIENCE
+        )
         yield chromium
         chromium.close()
 
@@ -19,8 +24,17 @@ def browser(program: Callable[[str], str]) -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def service() -> Iterator[Service]:
     """A service that answers by script, without keys and limits."""
-    with served() as running:
+    with served(**UNHURRIED) as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def renderer(service: Service) -> None:
+    """The service's process that renders photos has started, for which the page might not wait long enough."""
+    photo = BytesIO()
+    Image.new("RGB", (8, 8)).save(photo, "PNG")
+    rendered = service.client.post("/render", files={"image": photo.getvalue()}, data={"grade": "{}"})
+    assert rendered.status_code == 200, rendered.text
 
 
 @pytest.fixture(scope="module")

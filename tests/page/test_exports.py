@@ -12,6 +12,7 @@ from playwright.sync_api import Download, Page, Request, Route, expect
 from app.grade import TOOLS, Grade
 from app.render import compile_lut
 from app.render.cube import read
+from app.settings import Settings
 from tests.api.service import Service
 from tests.page.browser import Watch, after, grade_of, set_slider, teach, type_look, wait_for_size
 
@@ -29,6 +30,14 @@ def feedback(page: Page) -> list[Request]:
 
     page.route("**/feedback", take)
     return sent
+
+
+WAITS = """() => {
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    window.waits = [];
+    AbortSignal.timeout = (milliseconds) => { window.waits.push(milliseconds); return timeout(milliseconds); };
+}"""
+"""Notes for how long the page waits for what it asks for from now on, in milliseconds."""
 
 
 def told(page: Page, feedback: list[Request], count: int) -> list[tuple[str, list[str] | None]]:
@@ -79,6 +88,7 @@ def test_the_picture_at_preview_size_does_not_leave_the_page(page: Page, watch: 
     assert [request.url for request in watch.requests if request.url.endswith("/render")] == []
 
 
+@pytest.mark.usefixtures("renderer")
 def test_the_picture_at_full_size_is_rendered_by_the_service(page: Page, service: Service) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     file = BytesIO()
@@ -89,7 +99,10 @@ def test_the_picture_at_full_size_is_rendered_by_the_service(page: Page, service
     grade = Grade.parse({"adjust": {"contrast": 30}, "filter": {"name": "north", "intensity": 70}})
     teach(service, "northern", grade)
     type_look(page, "northern")
+    page.evaluate(WAITS)
     downloaded = download(page, "Picture full size")
+    (seconds,) = {milliseconds / 1000 for milliseconds in page.evaluate("window.waits")} - {30}
+    assert seconds > Settings().upload_seconds + Settings().render_seconds, "the page waits for as long as it may take"
     assert downloaded.suggested_filename == "holiday-northern.png"
     rendered = np.asarray(Image.open(BytesIO(content(downloaded))))
     assert np.abs(rendered.astype(int) - after(page)).max() <= 2, "both are the same picture"

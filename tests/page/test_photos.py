@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.page.browser import AT_REST, Watch, after, before, set_slider, wait_for_size
+from tests.page.browser import AT_REST, Watch, after, before, choose_sample, set_slider, wait_for_size
 
 RED_LEFT = np.concatenate([np.full((40, 30, 3), (220, 30, 30)), np.full((40, 30, 3), (30, 30, 220))], axis=1).astype(
     np.uint8
@@ -93,9 +93,7 @@ def test_what_is_no_photo_is_said(page: Page, name: str, kind: str, content: byt
 
 def test_a_look_stays_when_the_photo_changes(page: Page) -> None:
     set_slider(page, "Saturation", -100)
-    page.get_by_role("button", name="A cup of coffee").click()
-    expect(page.get_by_role("button", name="A cup of coffee")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_selector(AT_REST)
+    choose_sample(page, "A cup of coffee")
     assert np.ptp(after(page), axis=2).max() == 0
 
 

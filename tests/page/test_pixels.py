@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from app.grade import Grade
 from app.render import apply_grade
 from tests.api.service import Service
-from tests.page.browser import after, before, set_slider, teach, type_look, wait_for_size
+from tests.page.browser import after, before, choose_sample, set_slider, teach, type_look, wait_for_size
 
 POINTWISE: dict[str, Any] = {
     "light": {"adjust": {"exposure": 25, "contrast": 30, "highlights": -20, "shadows": 20, "linearOffset": 10}},
@@ -58,7 +58,7 @@ def test_a_pointwise_grade_is_drawn_within_two_of_255(page: Page, service: Servi
 def test_spatial_steps_are_drawn_as_the_renderer_does(page: Page, service: Service, name: str) -> None:
     grade = Grade.parse(SPATIAL[name])
     teach(service, name, grade)
-    page.get_by_role("button", name="An astronaut in an orange suit").click()
+    choose_sample(page, "An astronaut in an orange suit")
     type_look(page, name)
     off = difference(page, grade)
     assert off.mean() <= 1

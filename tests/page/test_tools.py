@@ -1,8 +1,10 @@
 """The three tools by hand: sliders, colour ranges, presets, strength, undo."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app.grade import TOOLS, Grade
 from app.render import apply_grade
@@ -14,6 +16,7 @@ from tests.page.browser import (
     before,
     choose_preset,
     choose_range,
+    choose_sample,
     grade_of,
     set_slider,
     type_look,
@@ -33,6 +36,11 @@ def drag(page: Page, name: str, by: float) -> None:
         page.mouse.move(x + by * box["width"] * step / 12, y)
     page.mouse.up()
     page.wait_for_selector(AT_REST)
+
+
+def of_adjust(watch: Watch) -> list[Any]:
+    """What was asked for to show a slider of adjust; presets' thumbnails are asked for beside."""
+    return [body for body in watch.bodies("/lut") if body["grade"].get("adjust")]
 
 
 def test_every_parameter_has_its_control_with_name_range_and_description(page: Page) -> None:
@@ -59,23 +67,27 @@ def test_the_picture_follows_a_dragged_slider(page: Page, watch: Watch) -> None:
     assert value > 20
     wanted = apply_grade(before(page), Grade.parse({"adjust": {"exposure": value}}))
     assert np.abs(after(page).astype(int) - wanted).max() <= 2
-    asked = [body for body in watch.bodies("/lut") if "adjust" in body["grade"]]
+    asked = of_adjust(watch)
     assert asked[-1]["size"] == 33
     assert asked[-1]["grade"]["adjust"]["exposure"] == value
 
 
 def test_while_a_slider_moves_one_request_is_under_way_and_the_newest_state_wins(page: Page, watch: Watch) -> None:
-    flying: set[str] = set()
-    most = 0
+    flying, most = 0, 0
 
-    def started(request: object) -> None:
-        nonlocal most
-        flying.add(str(id(request)))
-        most = max(most, len(flying))
+    def take(route: Route) -> None:
+        """Under way from here until it has its answer: the browser may tell of its end after that of the next start."""
+        nonlocal flying, most
+        if "shadows" not in (route.request.post_data or ""):
+            route.continue_()
+            return
+        flying += 1
+        most = max(most, flying)
+        answer = route.fetch()
+        flying -= 1
+        route.fulfill(response=answer)
 
-    of_slider = lambda request: request.url.endswith("/lut") and "shadows" in (request.post_data or "")  # noqa: E731
-    page.on("request", lambda request: started(request) if of_slider(request) else None)
-    page.on("requestfinished", lambda request: flying.discard(str(id(request))))
+    page.route("**/lut", take)
     page.evaluate("""() => {
         const slider = document.getElementById("adjust-shadows");
         for (let value = 1; value <= 60; value++) {
@@ -85,7 +97,7 @@ def test_while_a_slider_moves_one_request_is_under_way_and_the_newest_state_wins
         slider.dispatchEvent(new Event("change", { bubbles: true }));
     }""")
     page.wait_for_selector(AT_REST)
-    asked = [body["grade"]["adjust"]["shadows"] for body in watch.bodies("/lut") if body["grade"].get("adjust")]
+    asked = [body["grade"]["adjust"]["shadows"] for body in of_adjust(watch)]
     assert most == 1
     assert len(asked) < 10
     assert asked[-1] == 60
@@ -100,18 +112,18 @@ def test_between_the_values_that_it_knows_a_moving_slider_needs_no_request(page:
             await new Promise((done) => setTimeout(done, 60));
         }
     }"""
-    for _ in range(3):  # however slow the service is, all steps are known then
+    asked = -1
+    while len(of_adjust(watch)) > asked:  # however slow the service is, all steps are known then
+        asked = len(of_adjust(watch))
         page.evaluate(sweep)
         page.wait_for_selector(AT_REST)
-    asked = len(watch.bodies("/lut"))
     for value in (7, 33, 18):
         shown = after_moving(page, "#adjust-brightness", value).astype(int)
         off = np.abs(shown - apply_grade(before(page), Grade.parse({"adjust": {"brightness": value}})))
         assert off.mean() < 1
         assert off.max() <= 6
     page.wait_for_selector(AT_REST)
-    moved = [body for body in watch.bodies("/lut")[asked:] if body["size"] == 17]
-    assert moved == []
+    assert [body for body in of_adjust(watch)[asked:] if body["size"] == 17] == []
 
 
 def test_a_double_click_and_the_value_reset_a_slider(page: Page) -> None:
@@ -134,8 +146,7 @@ def test_a_tool_is_reset_as_a_whole(page: Page) -> None:
 
 
 def test_a_colour_range_changes_its_colours(page: Page) -> None:
-    page.get_by_role("button", name="A raccoon among palm leaves").click()
-    page.wait_for_selector(".sample[aria-pressed=true] img[alt*=raccoon]")
+    choose_sample(page, "A raccoon among palm leaves")
     choose_range(page, "green")
     set_slider(page, "Green: saturation", -100)
     grade = grade_of(page)

@@ -1,6 +1,7 @@
 """A browser without WebGL2: the service renders, and the page says so."""
 
 import numpy as np
+import pytest
 from playwright.sync_api import Browser, expect
 
 from app.grade import Grade
@@ -15,6 +16,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 """
 
 
+@pytest.mark.usefixtures("renderer")
 def test_the_service_renders_the_picture(browser: Browser, service: Service) -> None:
     teach(service, "grey", Grade.parse({"adjust": {"saturation": -100}}))
     with new_page(browser, service) as (page, watch):

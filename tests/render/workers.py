@@ -20,7 +20,7 @@ def workers(parent: int | None = None) -> set[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal() and (status := _status(folder)) and status[1] == (parent or os.getpid()):
             state, _ = status
-            if state == "Z" or b"app.render.worker" in (folder / "cmdline").read_bytes():
+            if state == "Z" or b"app.render.worker" in _command(folder):
                 found.add(int(folder.name))
     return found
 
@@ -62,6 +62,14 @@ def quick_starts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "NICENESS", 1)
         yield
+
+
+def _command(folder: Path) -> bytes:
+    """Empty where the process is gone."""
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _status(folder: Path) -> tuple[str, int] | None:

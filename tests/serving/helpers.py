@@ -18,7 +18,8 @@ from tests.serving.teachers import ScriptedTeacher, absent
 
 
 def settings(**changes: Any) -> Settings:
-    return Settings(model="scripted@1", **changes)
+    """Patient ones: a machine that is busy still answers in time, a student and then a teacher, too."""
+    return Settings(**{"model": "scripted@1", "deadline_seconds": 60, "student_seconds": 30} | changes)
 
 
 @asynccontextmanager

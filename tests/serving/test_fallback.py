@@ -121,19 +121,45 @@ async def test_a_text_that_the_student_cannot_read_may_succeed_later_when_the_te
             await recolorer.recolor(ask("日暮れ", "adjust"))
 
 
-async def test_the_teacher_gets_what_the_student_left_of_the_deadline() -> None:
+async def test_of_a_student_slower_than_its_share_the_teacher_gets_what_it_left_of_the_deadline() -> None:
     engine, teacher = ScriptedEngine(), ScriptedTeacher()
+    fallbacks = Counted("recolor_fallbacks_total", tool="adjust", reason="timeout", model="scripted@1")
     async with recolorer_of(engine, teacher, deadline_seconds=100, student_seconds=0.2) as recolorer:
         engine.gate.clear()
         answer = await recolorer.recolor(ask("dusk"))
     assert set(answer.sources.values()) == {"teacher"}
     assert all(20 < timeout <= 99.8 for timeout in teacher.timeouts)
+    assert fallbacks.growth == 1
+
+
+@pytest.mark.parametrize(
+    ("teacher", "typical"),
+    [
+        pytest.param(absent(), 3.5, id="no teacher"),
+        pytest.param(ScriptedTeacher(ready=False), 3.5, id="its breaker is open"),
+        pytest.param(ScriptedTeacher(), 100, id="it needs more than the student would leave"),
+    ],
+)
+async def test_where_no_teacher_can_use_the_rest_a_student_slower_than_its_share_is_waited_for(
+    teacher: ScriptedTeacher, typical: float
+) -> None:
+    engine = ScriptedEngine()
+    given = {"deadline_seconds": 60, "student_seconds": 0.02, "teacher_typical_seconds": typical}
+    async with recolorer_of(engine, teacher, **given) as recolorer:
+        engine.gate.clear()
+        request = asyncio.create_task(recolorer.recolor(ask("dusk")))
+        await eventually(lambda: len(engine.batches) == 1)
+        await asyncio.sleep(0.2)
+        engine.gate.set()
+        answer = await request
+    assert set(answer.sources.values()) == {"student"}
+    assert teacher.calls == []
 
 
 async def test_a_teacher_that_does_not_answer_in_time_fails_only_its_tool() -> None:
     teacher = ScriptedTeacher()
     teacher.gate.clear()
-    async with recolorer_of(weak("filter"), teacher, deadline_seconds=2) as recolorer:
+    async with recolorer_of(weak("filter"), teacher, deadline_seconds=4) as recolorer:
         answer = await recolorer.recolor(ask("dusk"))
     assert answer.failed == {"filter": "timeout"}
     assert set(answer.sources) == {"adjust", "selective_adjust"}

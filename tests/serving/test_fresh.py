@@ -23,6 +23,15 @@ MOST = sum(most_dollars(settings(), tool) for tool in TOOLS)
 """What a request for all tools may cost."""
 
 
+@pytest.fixture
+def _one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not midnight."""
+    monkeypatch.setattr("app.serving.fresh.DAY_SECONDS", 10**12)
+
+
+one_day = pytest.mark.usefixtures("_one_day")
+
+
 async def test_the_user_is_served_the_teachers_answer_past_the_student() -> None:
     engine, teacher, events = ScriptedEngine(), ScriptedTeacher(), Kept()
     counted = Counted(
@@ -95,11 +104,13 @@ async def test_only_a_request_that_may_be_is_fresh() -> None:
     assert [one.takes(replace(ask("dusk"), fresh=may)) for may in (False, True)] == [False, True]
 
 
+@one_day
 async def test_a_request_is_fresh_only_if_the_budget_has_room_for_all_its_tools() -> None:
     one = fresh(iter([0.0] * 3), teacher_fresh_dollars=MOST * 1.5)
     assert [one.takes(request) for request in (ask("dusk"), ask("dusk"), ask("dusk", "filter"))] == [True, False, True]
 
 
+@one_day
 async def test_the_budget_counts_what_the_answers_really_cost() -> None:
     """Tokens as in `ScriptedTeacher`: far fewer than are set aside."""
     paid = 3 * dollars(settings(), 100, 50)
@@ -110,6 +121,7 @@ async def test_the_budget_counts_what_the_answers_really_cost() -> None:
     assert [answer.model for answer in answers] == ["gpt-test"] * 3 + ["scripted@1"] * 2
 
 
+@one_day
 async def test_a_call_that_failed_counts_as_the_most_it_may_have_cost() -> None:
     teacher = ScriptedTeacher(refusals=dict.fromkeys(TOOLS, "teacher_error"))
     async with recolorer_of(ScriptedEngine(), teacher, teacher_fresh_dollars=MOST * 1.9, **ALWAYS) as one:
@@ -118,6 +130,7 @@ async def test_a_call_that_failed_counts_as_the_most_it_may_have_cost() -> None:
     assert {source for answer in answers for source in answer.sources.values()} == {"student"}
 
 
+@one_day
 async def test_an_answer_of_a_server_that_counts_no_tokens_costs_the_most() -> None:
     teacher = ScriptedTeacher(tokens=(0, 0))
     async with recolorer_of(ScriptedEngine(), teacher, teacher_fresh_dollars=MOST * 1.9, **ALWAYS) as one:
@@ -183,6 +196,7 @@ async def started(server: OpenAIServer, **changes: Any) -> AsyncIterator[Recolor
         await recolorer.close()
 
 
+@one_day
 async def test_with_a_real_server_the_budget_ends_the_calls() -> None:
     """A call there costs 0.000675 dollars; a request with one tool sets more aside."""
     paid, spent = dollars(settings(), 900, 150), Counted("recolor_teacher_cost_dollars_total")

@@ -112,7 +112,20 @@ async def test_a_teacher_that_is_late_leaves_the_student_its_time() -> None:
         answer = await recolorer.recolor(ask_as("teacher"))
     assert set(answer.sources.values()) == {"student"}
     assert list(answer.timings_ms) == ["total", "teacher", "queue", "generate"]
-    assert all(0 < timeout <= 0.6 for timeout in teacher.timeouts)
+    assert all(timeout <= 0.6 for timeout in teacher.timeouts)
+
+
+async def test_a_teacher_that_refuses_at_once_leaves_the_student_all_the_time() -> None:
+    teacher, engine = ScriptedTeacher(refusals=dict.fromkeys(TOOLS, "teacher_error")), ScriptedEngine()
+    given = EXPERIMENT | {"deadline_seconds": 60, "student_seconds": 0.02}
+    async with recolorer_of(engine, teacher, rivals=[bold()], **given) as recolorer:
+        engine.gate.clear()
+        request = asyncio.create_task(recolorer.recolor(ask_as("teacher")))
+        await eventually(lambda: len(engine.batches) == 1)
+        await asyncio.sleep(0.2)
+        engine.gate.set()
+        answer = await request
+    assert set(answer.sources.values()) == {"student"}
 
 
 async def test_what_the_teacher_has_decided_is_served_though_the_students_queue_is_full() -> None:

@@ -8,8 +8,8 @@ def below(pid: int) -> dict[int, str]:
     """Every process that `pid` has started, directly or not, with its command line."""
     found: dict[int, str] = {}
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found[child] = _command(child)
+        for child in map(int, _read(task).split()):
+            found[child] = _read(Path(f"/proc/{child}/cmdline")).replace("\0", " ")
             found |= below(child)
     return found
 
@@ -20,19 +20,17 @@ def engines(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    status = _read(Path(f"/proc/{pid}/status"))
+    return bool(status) and "\nState:\tZ" not in status
 
 
 def watches_a_process(pid: int) -> bool:
     return "anon_inode:[pidfd]" in (os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir())
 
 
-def _command(pid: int) -> str:
+def _read(file: Path) -> str:
+    """Empty where the process or its thread is gone."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        return file.read_text()
     except OSError:
         return ""

@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from socket import create_server
+from socket import socket
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.students import EngineError, Generation, ModelStoreError, Overloaded, Prompt
 from app.students.completions import ServerError
 from app.students.remote import RemoteStudent
-from tests.serving.helpers import eventually
+from tests.serving.helpers import eventually, settings
 from tests.serving.teachers import ScriptedTeacher
 from tests.students.completions import Continue, Endless, Networks
 from tests.students.tiny_llama import TinyLlama
@@ -56,8 +56,8 @@ async def make(server: OpenAIServer, tiny_llama: TinyLlama) -> AsyncIterator[Mak
     made: list[RemoteStudent] = []
 
     def student(*, restart: float = 0.02, silent: float = 60.0, **changes: Any) -> RemoteStudent:
-        given = {"backend": "remote", "remote_base_url": server.base_url, "remote_api_key": server.key, **changes}
-        settings = tiny_llama.settings(tiny_llama.base, **given)
+        given = {"backend": "remote", "remote_base_url": server.base_url, "remote_api_key": server.key}
+        settings = tiny_llama.settings(tiny_llama.base, **given, **{"deadline_seconds": 60} | changes)
         made.append(RemoteStudent(settings, restart_seconds=restart, silent_seconds=silent))
         return made[-1]
 
@@ -91,9 +91,11 @@ async def test_the_three_prompts_of_a_request_are_sent_at_once_each_with_its_gra
     make: Make, server: OpenAIServer, networks: Networks
 ) -> None:
     student = await started(make(), server)
-    server.reply(anything, Continue(networks, delay=0.3))
-    await student.generate(three("dusk"))
-    assert server.most_at_once == 3
+    server.gate.clear()
+    call = asyncio.create_task(student.generate(three("dusk")))
+    await eventually(lambda: len(server.calls) == 3)
+    server.gate.set()
+    await call
     asked = {call.body["structured_outputs"]["regex"]: call.body for call in server.calls}
     assert asked.keys() == {student.codec.grammar(tool).regex() for tool in TOOLS}
     for body in asked.values():
@@ -178,7 +180,9 @@ async def test_a_server_that_does_not_answer_as_it_must_is_an_engine_error_and_n
 ) -> None:
     caplog.set_level(logging.DEBUG)
     behaviour, message = broken(networks)[case]
-    student = await started(make(deadline_seconds=1.0 if case == "too late" else 30.0), server)
+    student = await started(make(), server)
+    if case == "too late":
+        student._server._seconds = 1.0
     server.reply(anything, behaviour)
     with pytest.raises(EngineError, match=message) as caught:
         await student.generate(three(INTENT))
@@ -260,7 +264,7 @@ async def test_the_service_starts_without_its_server_and_asks_the_teacher_meanwh
 ) -> None:
     server.reply(anything, Fail(503))
     student = make()
-    recolorer = Recolorer(student, ScriptedTeacher(), MemoryCache(0), Settings(model=student.model))
+    recolorer = Recolorer(student, ScriptedTeacher(), MemoryCache(0), settings(model=student.model))
     await recolorer.start()
     readiness = recolorer.readiness
     assert (readiness.degraded, readiness.student.codec, readiness.student.decoding) == (True, "letters", "constrained")
@@ -275,10 +279,10 @@ async def test_the_service_starts_without_its_server_and_asks_the_teacher_meanwh
 
 
 async def test_a_server_that_refuses_connections_costs_nothing(make: Make) -> None:
-    with create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    student = make(remote_base_url=f"http://127.0.0.1:{port}/v1", restart=60.0)
-    await student.start()
+    with socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody else gets the port
+        student = make(remote_base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", restart=60.0)
+        await student.start()
     assert not student.ready
     with pytest.raises(EngineError, match="not running"):
         await student.generate(three("dusk"))

@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_connection, create_server
+from socket import create_connection
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from app.grade.codecs import CODECS
 from app.students import Prompt
 from app.students.generative import GenerativeStudent
 from app.students.store import ModelStore
+from tests.ports import free_port
 from tests.students.processes import alive, engines
 from tests.students.tiny_llama import TinyLlama
 from tests.teacher.openai_server import OpenAIServer, Say
@@ -65,8 +67,7 @@ def teacher() -> Iterator[OpenAIServer]:
 def service(
     vllm: None, tiny_llama: TinyLlama, teacher: OpenAIServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    with create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     given = {
         "PORT": str(port),
         "RATE_LIMIT": "none",
@@ -97,7 +98,8 @@ def service(
         process.kill()
         process.communicate()
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # they end with their service
+                os.kill(pid, signal.SIGKILL)
 
 
 def is_ready(running: Running) -> bool:

@@ -24,7 +24,7 @@ def test_an_engine_ends_when_its_service_is_killed() -> None:
         assert engine.poll() is None
         service.kill()
         service.wait()
-        assert engine.wait(30) < 0
+        assert engine.wait(60) < 0
     finally:
         for process in (service, engine):
             process.kill()

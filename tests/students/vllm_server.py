@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_server
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.ports import free_port
 
 KEY = "sk-vllm-5cR8tY1wQe"
 START_SECONDS = 600
@@ -28,7 +29,7 @@ class VLLMServer:
         return self.base_url.removesuffix("/v1")
 
     def metric(self, name: str, **labels: str) -> float:
-        families = text_string_to_metric_families(httpx.get(f"{self.root}/metrics").text)
+        families = text_string_to_metric_families(httpx.get(f"{self.root}/metrics", timeout=60).text)
         samples = (sample for family in families for sample in family.samples if sample.name == f"vllm:{name}")
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
@@ -36,8 +37,7 @@ class VLLMServer:
 @contextmanager
 def vllm_server(weights: Path, name: str, adapters: Mapping[str, Path], log: Path) -> Iterator[VLLMServer]:
     """Serve weights, and LoRA adapters on them by their names, until the block ends."""
-    with create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     options = {
         "model": weights,
         "served-model-name": name,

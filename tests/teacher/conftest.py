@@ -10,6 +10,16 @@ from app.settings import Settings
 from app.teacher import Teacher, TeacherError
 from tests.teacher.openai_server import OpenAIServer
 
+
+class Clock:
+    """In seconds; a test turns it."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 PATIENT = 60.0
 """A time limit that no test is meant to reach, on however busy a machine."""
 

@@ -150,12 +150,15 @@ class OpenAIServer:
         key: the only key that is let in. Another one gets a 401 that quotes it in full.
         calls: every call that was let in, in order.
         most_at_once: the largest number of calls that were being answered at the same time.
+        gate: while it is not set, no call is answered.
     """
 
     def __init__(self, key: str = KEY) -> None:
         self.key = key
         self.calls: list[Call] = []
         self.most_at_once = 0
+        self.gate = threading.Event()
+        self.gate.set()
         self._at_once = 0
         self._scripts: list[_Script] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -179,6 +182,7 @@ class OpenAIServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.gate.set()
         self._server.should_exit = True
         self._thread.join()
 
@@ -201,6 +205,8 @@ class OpenAIServer:
         try:
             if await _hangs_up(request, behaviour.delay):
                 call.abandoned.set()
+            while not self.gate.is_set():  # noqa: ASYNC110 - a test's thread sets it
+                await asyncio.sleep(0.005)
             return behaviour.response(call)
         finally:
             self._at_once -= 1

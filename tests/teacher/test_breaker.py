@@ -4,13 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from app.teacher.breaker import Breaker
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.teacher.conftest import Clock
 
 
 @pytest.fixture

@@ -3,17 +3,20 @@
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.responses import Response
 
 from app.grade import TOOLS
-from tests.api.service import until
+from tests.api.service import PATIENCE, until
 from tests.api.test_process import logged, process
-from tests.teacher.openai_server import Fail, OpenAIServer, Say
+from tests.teacher.openai_server import Call, Fail, OpenAIServer, Say
 from tests.telemetry.collector import Collector, Kept
+from tests.unhurried import ENVIRONMENT
 
 SERVER = 2
 PRIVATE = {"intent": "an unmistakable wish", "project_id": "project-4711", "user_id": "user-0815"}
@@ -32,6 +35,21 @@ class Traced:
     collector: Collector
     teacher: OpenAIServer
 
+    @property
+    def requests(self) -> set[str]:
+        """The ids of those that have a span."""
+        return {span.facts.get("recolor.request_id", "") for span in self.collector.spans}
+
+    @property
+    def delivered(self) -> int:
+        """Events, as the spans of their deliveries have it."""
+        return sum(span.facts["recolor.events"] for span in self.collector.spans if span.name == "events")
+
+    @property
+    def taken(self) -> int:
+        """Requests that make an event each."""
+        return sum(answer.is_success for answer in self.answers.values())
+
     def server(self, name: str) -> Kept:
         """The span of the request with that id."""
         (span,) = [span for span in self.collector.spans if span.facts.get("recolor.request_id") == name]
@@ -42,6 +60,17 @@ class Traced:
         server = self.server(name)
         below = [span for span in self.collector.spans if span.parent_id == server.span_id]
         return sorted(below, key=lambda span: span.start)
+
+
+@dataclass(frozen=True)
+class Held(Fail):
+    """An error that is not answered before `go` is set."""
+
+    go: Event = field(default_factory=Event)
+
+    def response(self, call: Call) -> Response:
+        assert self.go.wait(PATIENCE)
+        return super().response(call)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +89,10 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
             "RECOLOR_EVENTS_URL": f"sqlite:///{folder}/events.db",
             "RECOLOR_EVENTS_FOLDER": str(folder),
             "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=looks",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+            **ENVIRONMENT,
         }
-        with process(**environment) as running, httpx.Client(timeout=60, headers=SAID) as client:
+        with process(**environment) as running, httpx.Client(timeout=PATIENCE, headers=SAID) as client:
             client.base_url = running.wait_until_ready()
 
             def post(name: str, path: str = "/recolor", headers: dict[str, str] | None = None, **body: Any) -> None:
@@ -76,16 +107,22 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
             post("continued", json=PRIVATE, headers={"traceparent": sane, "tracestate": "who=knows"})
             post("unwanted", json=PRIVATE, headers={"traceparent": sane[:-1] + "0"})
             post("insane", json=PRIVATE, headers={"traceparent": "00-unmistakable-00f067aa0ba902b7-01"})
+            failure = Held(500)
             for tool in TOOLS:
-                teacher.reply(tool, Fail(500, delay=0.5))
+                teacher.reply(tool, failure)
             with ThreadPoolExecutor() as threads:
                 threads.submit(post, "failed", json={"intent": "slow and broken"})
                 until(lambda: "recolor_inflight_requests 1.0" in client.get("/metrics").text)
                 threads.submit(post, "shared", json={"intent": "slow and broken"})
+                until(lambda: "recolor_inflight_requests 2.0" in client.get("/metrics").text)
+                failure.go.set()
             post("lut", "/lut", json={"intent": PRIVATE["intent"]})
             post("feedback", "/feedback", json={"request_id": "fresh", "event": "exported", "user_id": "user-0815"})
             for path in ("/healthz", "/readyz", "/metrics", "/unknown"):
                 client.get(path, headers={"X-Request-ID": "probe"})
+            # At its end a service waits for a collector for a moment only.
+            told = Traced(answers, [], collector, teacher)
+            until(lambda: told.requests >= answers.keys() - {"unwanted"} and told.delivered == told.taken)
             code, _, err = running.end(signal.SIGTERM)
         assert code == 0
         yield Traced(answers, logged(err), collector, teacher)
@@ -183,10 +220,8 @@ def test_other_routes_are_traced_and_probes_are_not(traced: Traced) -> None:
 
 
 def test_events_are_delivered_in_traces_of_their_own(traced: Traced) -> None:
-    delivered = [span for span in traced.collector.spans if span.name == "events"]
-    assert {span.parent_id for span in delivered} == {""}
-    taken = [answer for answer in traced.answers.values() if answer.is_success]
-    assert sum(span.facts["recolor.events"] for span in delivered) == len(taken)
+    assert {span.parent_id for span in traced.collector.spans if span.name == "events"} == {""}
+    assert traced.delivered == traced.taken > 0
 
 
 def test_no_span_holds_an_intent_a_key_a_project_or_a_user(traced: Traced) -> None:

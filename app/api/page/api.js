@@ -11,7 +11,9 @@ export class ApiError extends Error {
   }
 }
 
-const LONGEST_WAIT_MS = 30_000;
+const LONGEST_WAIT_SECONDS = 30;
+/** A photo has the service's time to arrive (RECOLOR_UPLOAD_SECONDS) and to be rendered (RECOLOR_RENDER_SECONDS). */
+const LONGEST_WAIT_FOR_PHOTO_SECONDS = 120;
 
 /**
  * Ask the service and give its response. `body` is sent as JSON, unless it is a form. Throws ApiError. Where a key is
@@ -33,7 +35,8 @@ async function send(path, { body, accept, signal, key }) {
   if (body && !isForm) headers.set("Content-Type", "application/json");
   if (accept) headers.set("Accept", accept);
   if (key) headers.set("Authorization", `Bearer ${key}`);
-  const late = AbortSignal.timeout(LONGEST_WAIT_MS);
+  const seconds = isForm ? LONGEST_WAIT_FOR_PHOTO_SECONDS : LONGEST_WAIT_SECONDS;
+  const late = AbortSignal.timeout(1000 * seconds);
   try {
     return await fetch(path, {
       method: body ? "POST" : "GET",
@@ -43,7 +46,7 @@ async function send(path, { body, accept, signal, key }) {
     });
   } catch {
     if (signal?.aborted) throw new ApiError("cancelled", "Cancelled.");
-    if (late.aborted) throw new ApiError("slow", "The service has not answered within 30 seconds. Try again.");
+    if (late.aborted) throw new ApiError("slow", `The service has not answered within ${seconds} seconds. Try again.`);
     if (!navigator.onLine) {
       throw new ApiError("offline", "This device is offline. Connect it to the network, then try again.");
     }

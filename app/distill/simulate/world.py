@@ -27,6 +27,7 @@ class Manners:
     Attributes:
         rivals: different answers of the teacher to one intent.
         noise: the most that an answer wavers, 0..1; each draws its own share of it.
+        misread: share of the answers, 0..1, that are around another intent's reference.
         zipf: calls fall with the intent's rank to this power.
         exported: share of perfect answers that are exported.
         pickiness: the export of an answer at distance d (0..1) is exp(-pickiness * d) times as likely.
@@ -35,6 +36,7 @@ class Manners:
 
     rivals: int = 4
     noise: float = 0.6
+    misread: float = 0.0
     zipf: float = 1.0
     exported: float = 0.6
     pickiness: float = 4.0
@@ -75,7 +77,8 @@ def build(
     distances: list[list[float]] = []
     for done, row in enumerate(rows, 1):
         known = [second[fold(row.intent)]] if fold(row.intent) in second else []
-        fresh = [waver(row.grade, manners.noise * rng.random()) for _ in range(manners.rivals - len(known))]
+        read = (_read(row, rows, manners.misread, rng).grade for _ in range(manners.rivals - len(known)))
+        fresh = [waver(grade, manners.noise * rng.random()) for grade in read]
         for grade in known + fresh:
             grades.append(grade)
             distances.append([distance(tool, grade, row.grade) for tool in TOOLS])
@@ -88,6 +91,11 @@ def build(
         {tool: [grade.settings(tool) for grade in grades] for tool in TOOLS},
         np.array(distances),
     )
+
+
+def _read(row: Example, rows: Sequence[Example], misread: float, rng: random.Random) -> Example:
+    """What the teacher takes for the row."""
+    return rng.choice(rows) if misread and rng.random() < misread else row
 
 
 def distance(tool: str, given: Grade, wanted: Grade) -> float:

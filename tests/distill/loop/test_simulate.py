@@ -65,6 +65,17 @@ def test_without_noise_every_answer_is_the_reference(rows: list[Example]) -> Non
     assert still.distances == pytest.approx(0)
 
 
+def test_a_teacher_that_misreads_answers_another_intent(rows: list[Example]) -> None:
+    world = build(rows, [], Manners(noise=0, misread=0.25), seed=1)
+    references = {row.grade for row in rows}
+    answers = [
+        Grade.of(dict(zip(TOOLS, settings, strict=True))) for settings in zip(*world.answers.values(), strict=True)
+    ]
+    assert set(answers) <= references
+    wrong = (world.distances > 1e-9).any(axis=1).mean()
+    assert 0.2 < wrong < 0.3
+
+
 def test_the_alternate_answer_is_among_the_rivals(rows: list[Example]) -> None:
     alternate = Example(rows[0].intent, Grade.parse({"filter": {"name": "negative", "intensity": 85}}))
     world = build(rows[:5], [alternate], Manners(), seed=1)
