@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tests.students.trained import Trained
 
 # The machine may be busy: an example is never refused for the time it took.
-hypothesis.settings.register_profile("recolor", deadline=None, max_examples=30)
+hypothesis.settings.register_profile(
+    "recolor", deadline=None, max_examples=30, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("recolor")
 
 
