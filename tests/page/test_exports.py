@@ -101,8 +101,8 @@ def test_the_picture_at_full_size_is_rendered_by_the_service(page: Page, service
     type_look(page, "northern")
     page.evaluate(WAITS)
     downloaded = download(page, "Picture full size")
-    (seconds,) = {milliseconds / 1000 for milliseconds in page.evaluate("window.waits")} - {30}
-    assert seconds > Settings().upload_seconds + Settings().render_seconds, "the page waits for as long as it may take"
+    waits = max(page.evaluate("window.waits")) / 1000
+    assert waits > Settings().upload_seconds + Settings().render_seconds, "the page waits for as long as it may take"
     assert downloaded.suggested_filename == "holiday-northern.png"
     rendered = np.asarray(Image.open(BytesIO(content(downloaded))))
     assert np.abs(rendered.astype(int) - after(page)).max() <= 2, "both are the same picture"
