@@ -57,7 +57,7 @@ async def make(server: OpenAIServer, tiny_llama: TinyLlama) -> AsyncIterator[Mak
 
     def student(*, restart: float = 0.02, silent: float = 60.0, **changes: Any) -> RemoteStudent:
         given = {"backend": "remote", "remote_base_url": server.base_url, "remote_api_key": server.key}
-        settings = tiny_llama.settings(tiny_llama.base, **given, **{"deadline_seconds": 60} | changes)
+        settings = tiny_llama.settings(tiny_llama.base, **given | {"deadline_seconds": 60} | changes)
         made.append(RemoteStudent(settings, restart_seconds=restart, silent_seconds=silent))
         return made[-1]
 
