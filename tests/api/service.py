@@ -19,7 +19,6 @@ from app.serving import BatchedStudent, MemoryCache, Recolorer
 from app.settings import Settings
 from tests.serving.engines import Factory, ScriptedEngine
 from tests.serving.teachers import ScriptedTeacher, absent
-from tests.unhurried import UNHURRIED
 
 PATIENCE = 240.0
 """Seconds after which what should have happened has not; the machine may be busy, and a test has 300."""
@@ -59,6 +58,10 @@ class Service:
         return create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
 
+PATIENT = {"deadline_seconds": 60, "student_seconds": 30, "render_seconds": 120}
+"""Settings under which a machine that is busy still answers in time; a student and then a teacher, too."""
+
+
 @contextmanager
 def served(
     engine: ScriptedEngine | None = None,
@@ -71,7 +74,7 @@ def served(
     """Serve until the block ends; with `wait`, from when the student has warmed up."""
     engine = engine or ScriptedEngine()
     teacher = teacher or absent()
-    settings = Settings(model=engine.model, **{"rate_limit": "", **UNHURRIED, **changes})
+    settings = Settings(model=engine.model, **{"rate_limit": "", **PATIENT, **changes})
     student = BatchedStudent(factory or (lambda: engine), settings)
     recolorer = Recolorer(student, teacher, MemoryCache(settings.cache_entries), settings, events)
     over, failures = threading.Event(), []

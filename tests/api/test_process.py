@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from tests.api.forked import Forked
-from tests.api.service import PATIENCE, assert_error, until
+from tests.api.service import PATIENCE, PATIENT, assert_error, until
 from tests.ports import free_port
-from tests.unhurried import ENVIRONMENT
 
-QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL": "none", **ENVIRONMENT}
+QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL": "none"}
+QUIET |= {f"RECOLOR_{name.upper()}": str(value) for name, value in PATIENT.items()}
 
 
 class Process:
