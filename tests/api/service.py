@@ -61,6 +61,9 @@ class Service:
 PATIENT = {"deadline_seconds": 60, "student_seconds": 30, "render_seconds": 120}
 """Settings under which a machine that is busy still answers in time; a student and then a teacher, too."""
 
+PATIENT_PROCESS = {f"RECOLOR_{name.upper()}": str(value) for name, value in PATIENT.items()}
+"""The same, as the environment of a process."""
+
 
 @contextmanager
 def served(

@@ -16,11 +16,10 @@ import httpx
 import pytest
 
 from tests.api.forked import Forked
-from tests.api.service import PATIENCE, PATIENT, assert_error, until
+from tests.api.service import PATIENCE, PATIENT_PROCESS, assert_error, until
 from tests.ports import free_port
 
-QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL": "none"}
-QUIET |= {f"RECOLOR_{name.upper()}": str(value) for name, value in PATIENT.items()}
+QUIET = {"RECOLOR_MODEL": "scripted@1", "RECOLOR_PORT": "0", "RECOLOR_EVENTS_URL": "none", **PATIENT_PROCESS}
 
 
 class Process:

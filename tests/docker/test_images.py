@@ -15,10 +15,9 @@ from packaging.utils import canonicalize_name
 
 from app import __version__
 from app.settings import CHECKOUT, Settings
-from tests.api.service import PATIENCE, until
+from tests.api.service import PATIENCE, PATIENT_PROCESS, until
 from tests.docker.images import SERVICE, VLLM, Recipe
 from tests.ports import free_port
-from tests.unhurried import ENVIRONMENT
 
 RECIPES = {file.name: Recipe(file.read_text(encoding="utf-8")) for file in (SERVICE, VLLM)}
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -122,7 +121,7 @@ def test_the_service_starts_as_the_image_starts_it_and_its_health_check_tells_wh
         "RECOLOR_PORT": str(free_port()),
         "PYTHONPATH": str(CHECKOUT),
     }
-    environment = {**recipe.environment, **ENVIRONMENT, **here, "RECOLOR_API_KEYS": "key"}
+    environment = {**recipe.environment, **PATIENT_PROCESS, **here, "RECOLOR_API_KEYS": "key"}
 
     def healthy() -> bool:
         ran = subprocess.run(recipe.health_check, env=environment, cwd=work, capture_output=True, check=False)

@@ -17,11 +17,15 @@ import pytest
 
 from app.grade import TOOLS, Grade
 from app.settings import CHECKOUT
-from tests.api.service import PATIENCE
-from tests.unhurried import ENVIRONMENT
+from tests.api.service import PATIENCE, PATIENT_PROCESS
 
 MODEL_STORE = CHECKOUT / "model_store"
-_HERE = {"RECOLOR_PORT": "0", "RECOLOR_RATE_LIMIT": "none", "RECOLOR_EVENTS_URL": "none"}
+_HERE = {
+    "RECOLOR_PORT": "0",
+    "RECOLOR_RATE_LIMIT": "none",
+    "RECOLOR_EVENTS_URL": "none",
+    "RECOLOR_DEADLINE_SECONDS": "240",  # hundreds ask at once
+}
 
 
 @contextmanager
@@ -29,7 +33,7 @@ def recolor_serve(log: int | IO[str] = subprocess.PIPE, **environment: str) -> I
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RECOLOR_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve"],
-        env=inherited | ENVIRONMENT | _HERE | environment,
+        env=inherited | PATIENT_PROCESS | _HERE | environment,
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,

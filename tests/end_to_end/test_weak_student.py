@@ -10,10 +10,9 @@ import httpx
 from app.api.server import server as make_server
 from app.main import build
 from app.settings import Settings
-from tests.api.service import PATIENCE
+from tests.api.service import PATIENCE, PATIENT
 from tests.students.tiny import Tiny
 from tests.teacher.openai_server import Fail, OpenAIServer, Say
-from tests.unhurried import UNHURRIED
 
 INTENT = "golden hour"
 WINTER = {"name": "winter", "intensity": 70}
@@ -22,7 +21,7 @@ WINTER = {"name": "winter", "intensity": 70}
 @contextmanager
 def served(settings: Settings) -> Iterator[httpx.Client]:
     """The whole service with nothing replaced but its limits of time, as `recolor serve` wires it."""
-    settings = settings.model_copy(update=UNHURRIED)
+    settings = settings.model_copy(update=PATIENT)
     over = threading.Event()
     failures: list[Exception] = []
 

@@ -14,10 +14,9 @@ import httpx
 import yaml
 
 from tests.api.forked import Forked
-from tests.api.service import PATIENCE, until
+from tests.api.service import PATIENCE, PATIENT_PROCESS, until
 from tests.helm.chart import CHART
 from tests.ports import free_port
-from tests.unhurried import ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def starting(folder: Path, **settings: str) -> Iterator[Forked]:
         "STUDENT": "stored",
     }
     with (folder / "log").open("w") as log:
-        process = Forked(os.environ | ENVIRONMENT | given | settings, errors=log)
+        process = Forked(os.environ | PATIENT_PROCESS | given | settings, errors=log)
         try:
             yield process
         finally:

@@ -21,9 +21,8 @@ from scipy.stats import binomtest
 from benchmarks.gateway import Gateway, Probe, gateway
 from benchmarks.steady import SteadyLoad
 from tests.api.forked import Forked
-from tests.api.service import PATIENCE, until
+from tests.api.service import PATIENCE, PATIENT_PROCESS, until
 from tests.helm.chart import CANARY, GATEWAY, NAME, SHARED, Values, render
-from tests.unhurried import ENVIRONMENT
 
 A_SECOND = 0.1
 RATE = 50
@@ -56,7 +55,7 @@ class Pod:
             "RECOLOR_RATE_LIMIT": "none",
         }
         with open(os.devnull, "w") as nowhere:
-            self.process = Forked(os.environ | ENVIRONMENT | settings, errors=nowhere)
+            self.process = Forked(os.environ | PATIENT_PROCESS | settings, errors=nowhere)
 
     @property
     def port(self) -> int:

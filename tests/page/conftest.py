@@ -7,7 +7,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.api.service import Service, served
 from tests.page.browser import ARGUMENTS, PATIENCE, Watch, new_page, open_page, start_over
-from tests.unhurried import UNHURRIED
 
 
 # Of the package, not the session: while Playwright is started no other test could run an event loop.
@@ -24,7 +23,7 @@ def browser(program: Callable[[str], str]) -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def service() -> Iterator[Service]:
     """A service that answers by script, without keys and limits."""
-    with served(**UNHURRIED) as running:
+    with served() as running:
         yield running
 
 

@@ -12,7 +12,6 @@ from app.students import Answer
 from tests.api.service import Service, served
 from tests.page.browser import AT_REST, Watch, grade_of, new_page, open_page, type_look
 from tests.serving.teachers import ScriptedTeacher
-from tests.unhurried import UNHURRIED
 
 
 @contextmanager
@@ -61,7 +60,7 @@ def test_a_device_without_network(page: Page) -> None:
 
 
 def test_too_many_requests(browser: Browser) -> None:
-    with served(rate_limit="2/hour", **UNHURRIED) as service, opened(browser, service) as (page, _):
+    with served(rate_limit="2/hour") as service, opened(browser, service) as (page, _):
         service.client.get("/tools")
         ask(page, "golden hour")
         expect(page.get_by_role("alert")).to_contain_text("too much to do. Try again in")
@@ -96,7 +95,7 @@ def test_a_slider_that_was_too_fast_is_drawn_when_the_service_lets_it_in(page: P
 
 
 def test_a_text_that_no_model_can_read_leaves_the_look_as_it_was(browser: Browser) -> None:
-    with served(**UNHURRIED) as service, opened(browser, service) as (page, _):
+    with served() as service, opened(browser, service) as (page, _):
         type_look(page, "golden hour")
         look = grade_of(page)
         for tool in TOOLS:
@@ -108,7 +107,7 @@ def test_a_text_that_no_model_can_read_leaves_the_look_as_it_was(browser: Browse
 
 def test_a_tool_that_failed_is_named(browser: Browser) -> None:
     teacher = ScriptedTeacher(refusals={"filter": "teacher_error"})
-    with served(teacher=teacher, **UNHURRIED) as service, opened(browser, service) as (page, _):
+    with served(teacher=teacher) as service, opened(browser, service) as (page, _):
         for tool in ("adjust", "filter"):
             service.engine.script["partly", tool] = Answer("?", tokens=1)
         ask(page, "partly")
@@ -138,7 +137,7 @@ def test_any_refusal_is_a_sentence(page: Page, answer: Callable[[Route], Any], w
 
 
 def test_a_service_with_keys_asks_for_one_and_the_tab_keeps_it(browser: Browser) -> None:
-    with served(api_keys="right", **UNHURRIED) as service, new_page(browser, service) as (page, _):
+    with served(api_keys="right") as service, new_page(browser, service) as (page, _):
         page.goto("/")
         dialog = page.get_by_role("dialog", name="This service asks for a key")
         dialog.get_by_label("Key").fill("wrong")
@@ -156,7 +155,7 @@ def test_a_service_with_keys_asks_for_one_and_the_tab_keeps_it(browser: Browser)
 
 
 def test_without_a_key_the_page_says_that_one_is_needed(browser: Browser) -> None:
-    with served(api_keys="right", **UNHURRIED) as service, new_page(browser, service) as (page, _):
+    with served(api_keys="right") as service, new_page(browser, service) as (page, _):
         page.goto("/")
         page.get_by_role("dialog").get_by_role("button", name="Not now").click()
         expect(page.get_by_role("alert")).to_contain_text("asks for a key")

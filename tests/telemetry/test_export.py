@@ -19,7 +19,6 @@ from tests.api.test_process import ask, process
 from tests.ports import free_port
 from tests.serving.engines import ScriptedEngine
 from tests.telemetry.collector import Collector
-from tests.unhurried import ENVIRONMENT, UNHURRIED
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +75,7 @@ def test_a_collector_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_collector_that_hangs_holds_up_neither_a_request_nor_the_end() -> None:
-    with Collector(hangs=True) as collector, process(RECOLOR_TRACES_ENDPOINT=collector.url, **ENVIRONMENT) as running:
+    with Collector(hangs=True) as collector, process(RECOLOR_TRACES_ENDPOINT=collector.url) as running:
         url = running.wait_until_ready()
         assert ask(url, "dusk").status_code == 200
         until(lambda: bool(collector.asked))
@@ -125,7 +124,7 @@ def test_a_photo_is_rendered_by_a_process_that_does_not_know_of_traces() -> None
     Image.new("RGB", (8, 8), "teal").save(photo, "png")
     with Collector() as collector:
         traces.configure(collector.url, 1.0, {})
-        with served(**UNHURRIED) as service:
+        with served() as service:
             rendered = service.client.post("/render", files={"image": photo.getvalue()}, data={"intent": "dusk"})
             assert rendered.status_code == 200
         traces.shutdown()
@@ -138,7 +137,7 @@ def test_what_nobody_expected_is_in_the_trace_without_its_message() -> None:
     engine = ScriptedEngine(script={("a secret wish", "filter"): Answer(None)})
     with Collector() as collector:
         traces.configure(collector.url, 1.0, {})
-        with served(engine, BrokenTeacher(), **UNHURRIED) as service:
+        with served(engine, BrokenTeacher()) as service:
             error = service.recolor("a secret wish").json()["error"]
         traces.shutdown()
     (server,) = [span for span in collector.spans if span.name == "POST /recolor"]
@@ -160,8 +159,7 @@ import sys
 import fastapi
 before = {name for name in sys.modules if name.startswith("opentelemetry")}
 from tests.api.service import served
-from tests.unhurried import UNHURRIED
-with served(**UNHURRIED) as service:
+with served() as service:
     error = service.recolor("").json()["error"]
     assert service.recolor("dusk").status_code == 200
 assert error.keys() == {"code", "message", "request_id"}, error

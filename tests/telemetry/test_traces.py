@@ -16,7 +16,6 @@ from tests.api.service import PATIENCE, until
 from tests.api.test_process import logged, process
 from tests.teacher.openai_server import Call, Fail, OpenAIServer, Say
 from tests.telemetry.collector import Collector, Kept
-from tests.unhurried import ENVIRONMENT
 
 SERVER = 2
 PRIVATE = {"intent": "an unmistakable wish", "project_id": "project-4711", "user_id": "user-0815"}
@@ -90,7 +89,6 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
             "RECOLOR_EVENTS_FOLDER": str(folder),
             "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=looks",
             "OTEL_BSP_SCHEDULE_DELAY": "100",
-            **ENVIRONMENT,
         }
         with process(**environment) as running, httpx.Client(timeout=PATIENCE, headers=SAID) as client:
             client.base_url = running.wait_until_ready()
