@@ -39,10 +39,11 @@ def forget(database: Database, user_hash: str, now: datetime) -> Deleted:
     """
     with database.transaction() as connection:
         if not database.is_sqlite:  # there, a transaction that writes is alone anyway
-            # Whoever looks there before writing has written, and so is seen below, or looks when this is done.
+            # Whoever looks there before writing has written, and so is seen below, or looks when this is committed.
             connection.execute(text("LOCK TABLE forgotten IN ACCESS EXCLUSIVE MODE"))
         connection.execute(delete(FORGOTTEN).where(FORGOTTEN.c.user_hash == user_hash))
         connection.execute(insert(FORGOTTEN), {"user_hash": user_hash, "time": now})
+    with database.transaction() as connection:  # another, for to look through a long log takes long
         requests: set[str] = set()
         for table in (SERVED, FEEDBACK):
             requests |= set(connection.scalars(select(table.c.request_id).where(table.c.user_hash == user_hash)))
