@@ -81,7 +81,8 @@ class EventLog:
         self._give_up.set()
         if waiting := self._spool.waiting:
             log.warning("events stay on disk and are delivered after the next start", events=waiting)
-        self._spool.close()
+        if not self._journal.is_alive():  # else the file that it is writing might be deleted under it
+            self._spool.close()
         if not self._delivery.is_alive():
             self._store.close()
 

@@ -23,7 +23,7 @@ from app.grade import TOOLS, Grade
 from app.render import render_photo
 from app.students import Answer
 from tests.api.service import Service, assert_error, read_response, served, until
-from tests.render.workers import alive, has_work, quick_starts, workers
+from tests.render.workers import alive, has_work, quick_starts, stop, workers
 from tests.serving.engines import ScriptedEngine, look
 from tests.serving.helpers import Counted
 
@@ -351,7 +351,7 @@ def worker(limited: Service, others: set[int]) -> int:
 def test_a_full_pool_is_429_before_the_photo_is_sent_and_recolor_goes_on(limited: Service, worker: int) -> None:
     full = Counted("recolor_rejected_total", reason="render_queue")
     with limited.connect() as first, limited.connect() as second:
-        os.kill(worker, signal.SIGSTOP)
+        stop(worker)
         begin(first)
         begin(second)
         until(lambda: announced(limited).status_code == 429)
@@ -374,7 +374,7 @@ def announced(service: Service) -> httpx.Response:
 
 def test_a_killed_process_costs_its_photo_only(limited: Service, worker: int) -> None:
     with limited.connect() as unlucky, limited.connect() as waits:
-        os.kill(worker, signal.SIGSTOP)
+        stop(worker)
         begin(unlucky)
         until(lambda: has_work(worker))
         begin(waits)
@@ -398,7 +398,7 @@ def test_who_leaves_gives_up_the_place_and_is_not_rendered_for(limited: Service,
         "recolor_request_duration_seconds_count", route="/render", status="499", variant="", model="scripted@1"
     )
     with limited.connect() as first:
-        os.kill(worker, signal.SIGSTOP)
+        stop(worker)
         begin(first)
         with limited.connect() as leaves_the_queue:
             begin(leaves_the_queue)

@@ -1,6 +1,8 @@
 """The event log over real stores and disks that go away while it works."""
 
+import os
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,9 +195,11 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(
         other.execute("LOCK TABLE served IN ACCESS EXCLUSIVE MODE")
         with monkeypatch.context() as patch, event_log(tmp_path, url) as log:
             hand_over(log, 1)
-            until(lambda: spooled(tmp_path) == 2)
+            until(lambda: metric("recolor_events_spooled") == 2)
             patch.setattr(log_module, "CLOSE_SECONDS", 0.05)
     assert spooled(tmp_path) == 2
+    # What it was about to write it writes now, and the next writes it again; it must not be there in the next test.
+    until(lambda: "events-delivery" not in {thread.name for thread in threading.enumerate()})
     with event_log(tmp_path, url):
         pass
     assert requests(url) == once(1)
@@ -321,6 +325,28 @@ def test_what_is_lost_in_the_end_is_counted_and_said(tmp_path: Path, logs: list[
         hand_over(log, 1, 2)
     assert lost.growth == 4
     assert [line["events"] for line in logs if line["event"].startswith("events are lost")] == [4]
+
+
+def test_what_a_slow_disk_writes_after_the_end_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Any]
+) -> None:
+    url, fsync, go_on = f"sqlite:///{tmp_path}/events.sqlite3", os.fsync, threading.Event()
+
+    def slow(file: int) -> None:
+        go_on.wait()
+        fsync(file)
+
+    with monkeypatch.context() as patch, event_log(tmp_path, url) as log:
+        hand_over(log, 1)
+        until(lambda: requests(url) == once(1) and metric("recolor_events_spooled") == 0)
+        patch.setattr(os, "fsync", slow)
+        hand_over(log, 2)
+        until(lambda: spooled(tmp_path) > 2)
+        patch.setattr(log_module, "CLOSE_SECONDS", 0.05)
+    go_on.set()
+    until(lambda: not {"events-journal", "events-delivery"} & {thread.name for thread in threading.enumerate()})
+    assert spooled(tmp_path) == 4
+    assert alarms(logs) == ["events are lost: the disk does not answer"]
 
 
 def test_a_damaged_event_is_counted_and_said_and_costs_no_other(tmp_path: Path, logs: list[Any]) -> None:
