@@ -8,12 +8,10 @@ takes longer.
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,6 +19,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
+from adbc_driver_sqlite import dbapi
 from pyarrow import string, timestamp
 from pyarrow.parquet import ParquetFile
 
@@ -81,18 +80,13 @@ def _into_sqlite(parquet: Path, file: Path) -> None:
     store = EventStore(Database(f"sqlite:///{file}"))
     store.prepare()
     store.close()
-    with closing(sqlite3.connect(file)) as connection:
+    with dbapi.connect(file.as_uri(), autocommit=True) as connection, connection.cursor() as cursor:
         for table in (SERVED, FEEDBACK):
             source = ParquetFile(parquet / f"{table.name}.parquet")
             columns = [name for name in source.schema_arrow.names if name in table.columns]
-            places = ", ".join("?" * len(columns))
-            insert = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places})"
-            for batch in source.iter_batches(50_000, columns=columns):
-                rows = batch.set_column(
-                    columns.index("time"), "time", batch["time"].cast(timestamp("us")).cast(string())
-                )
-                with connection:  # each batch by itself, lest the write-ahead log holds all of them
-                    connection.executemany(insert, zip(*(column.to_pylist() for column in rows.columns), strict=True))
+            for batch in source.iter_batches(50_000, columns=columns):  # lest the write-ahead log holds all of them
+                times = batch["time"].cast(timestamp("us")).cast(string())
+                cursor.adbc_ingest(table.name, batch.set_column(columns.index("time"), "time", times), mode="append")
 
 
 def _collect(log: Path, output: Path) -> Round:

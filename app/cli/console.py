@@ -19,7 +19,7 @@ from app.students import EngineError, ModelStoreError
 
 DATASETS = CHECKOUT / "model_store" / "datasets"
 
-LOOP = ("duckdb", "ibis", "jinja2", "matplotlib", "psycopg", "pyarrow", "scipy", "statsmodels")
+LOOP = ("adbc_driver_sqlite", "duckdb", "ibis", "jinja2", "matplotlib", "psycopg", "pyarrow", "scipy", "statsmodels")
 """What the extra `loop` brings."""
 
 out, err = Console(), Console(stderr=True)

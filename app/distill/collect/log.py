@@ -1,7 +1,6 @@
 """An event log, opened for reading where it lies: PostgreSQL itself, or DuckDB over SQLite, Parquet or JSONL."""
 
 import os
-import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import psycopg
-import pyarrow as pa
+from adbc_driver_sqlite import StatementOptions, dbapi
 
 from app.distill.collect.errors import LogError
 from app.distill.collect.rule import FEEDBACK, SERVED
@@ -22,12 +21,18 @@ MEMORY = "1GB"
 """What DuckDB may take; beyond that it goes on in a temporary folder."""
 
 ROWS_AT_ONCE = 50_000
+LOCKED_SECONDS = 5
+"""How long a SQLite file may be another process's alone, as it is for a moment when a service begins or ends."""
 
 _JSON_FIELDS = {
     "output": "CASE json_type(line, '$.output') WHEN 'VARCHAR' THEN line->>'$.output' WHEN 'NULL' THEN NULL "
     "ELSE (line->'$.output')::VARCHAR END",
     "time": "try_cast(line->>'$.time' AS TIMESTAMPTZ)::TIMESTAMP",
     "exported": "try_cast(line->>'$.exported' AS BOOLEAN)::BIGINT",
+}
+_SQLITE_FIELDS = {
+    "output": "coalesce(try(decode(output)), CASE WHEN output IS NOT NULL THEN '' END)",  # NULL is an unused tool
+    "time": "try_cast(try(decode(time)) AS TIMESTAMP)",
 }
 
 
@@ -61,7 +66,7 @@ def open_log(where: str) -> Iterator[Log]:
         path = Path(where.removeprefix("sqlite:///"))
         with tempfile.TemporaryDirectory(prefix="recolor-collect-") as folder, _duckdb(folder) as engine:
             yield _files(engine, path)
-    except (duckdb.Error, psycopg.Error, sqlite3.Error, OSError, ibis.common.exceptions.IbisError) as error:
+    except (duckdb.Error, psycopg.Error, dbapi.Error, OSError, ibis.common.exceptions.IbisError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise LogError(f"the event log cannot be read: {said}") from None
 
@@ -174,16 +179,22 @@ def _nothing(engine: Any) -> ir.Table:
 
 
 def _copy_sqlite(engine: Any, file: Path) -> None:
-    """The event store's tables into the engine, in batches."""
-    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+    """The event store's tables into the engine, as they are at one moment, whatever a service writes meanwhile.
+
+    All values come as bytes, since SQLite's texts need not be UTF-8. The driver takes the type of a column from its
+    first rows: there is one more before them, which is no event. It brings a SQLite of its own, so nothing else in
+    this process may close the file meanwhile: that would release the locks of both.
+    """
+    batches = {StatementOptions.BATCH_ROWS.value: ROWS_AT_ONCE}
+    with dbapi.connect(f"{file.resolve().as_uri()}?mode=ro", autocommit=False) as store:
+        store.execute(f"PRAGMA busy_timeout = {LOCKED_SECONDS * 1000}").close()
         for name, columns in (("served", SERVED), ("feedback", FEEDBACK)):
             engine.create_table(name, schema=ibis.schema(columns))
-            rows = connection.execute(f"SELECT {', '.join(columns)} FROM {name}")  # noqa: S608
-            while batch := rows.fetchmany(ROWS_AT_ONCE):
-                arrays = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
-                engine.con.register("batch", pa.table(arrays, names=list(columns)))
-                values = ", ".join(
-                    f"try_cast({column} AS TIMESTAMP)" if kind == "timestamp" else column
-                    for column, kind in columns.items()
-                )
-                engine.raw_sql(f"INSERT INTO {name} SELECT {values} FROM batch")  # noqa: S608
+            first = ", ".join(f"x'' AS {column}" for column in columns)
+            texts = ", ".join(f"CAST({column} AS TEXT)" for column in columns)
+            values = ", ".join(_SQLITE_FIELDS.get(column) or f"try(decode({column}))" for column in columns)
+            with store.cursor(adbc_stmt_kwargs=batches) as cursor:
+                cursor.execute(f"SELECT 0 AS event, {first} UNION ALL SELECT 1, {texts} FROM {name}")  # noqa: S608
+                engine.con.register("rows", cursor.fetch_record_batch())
+                engine.raw_sql(f"INSERT INTO {name} SELECT {values} FROM rows WHERE event = 1")  # noqa: S608
+                engine.con.unregister("rows")

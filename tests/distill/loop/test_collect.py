@@ -375,7 +375,8 @@ def test_feedback_may_be_missing_as_a_whole(tmp_path: Path) -> None:
         (lambda folder: folder / "missing.jsonl", "there is no event log"),
         (lambda folder: folder, "has no file served"),
         (lambda folder: _file(folder / "log.parquet", "no parquet"), "cannot be read"),
-        (lambda folder: _file(folder / "log.sqlite3", "no database at all, but long enough"), "cannot be read"),
+        (lambda folder: _file(folder / "log.sqlite3", "no database at all, but long enough"), "not a database"),
+        (lambda folder: _file(folder / "log.sqlite3", ""), "no such table: served"),
         (lambda folder: "postgresql://nobody@127.0.0.1:1/none", "cannot be read"),
     ],
 )
