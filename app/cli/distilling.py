@@ -126,6 +126,10 @@ def distill(
     lost: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the behaviours that may be lost.", rich_help_panel=VERDICT)
     ] = 0.02,
+    lost_of_kind: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of each kind of behaviour that may be lost.", rich_help_panel=VERDICT),
+    ] = 0.1,
     slower: Annotated[
         float, typer.Option(min=0, help="How many times as long an answer may take.", rich_help_panel=VERDICT)
     ] = 1.25,
@@ -153,8 +157,10 @@ def distill(
     their limits, and the student is released. No-go: it stays in the run's
     folder, and the command ends with exit code 10 (0 go, 1 error).
 
-    From the service's log, with similar requests by the teacher's model:
+    From the service's log, with similar requests by the teacher's model; the
+    other dataset is for what no log teaches, that "hello" asks for nothing:
         recolor distill runs/events/events.sqlite3 --version 2
+          --also model_store/datasets/teacher.jsonl
 
     Low data, offline:
         recolor distill model_store/datasets/teacher.jsonl --version 2 --subset eighth --validation 200
@@ -201,7 +207,7 @@ def distill(
             unexported=unexported,
             data_licence=data_licence or _stated(source),
             replay=replay or (),
-            limits=Limits(margin, lost, slower),
+            limits=Limits(margin, lost, lost_of_kind, slower),
             anyway=release_anyway,
         )
         if again and again not in plan.stages:

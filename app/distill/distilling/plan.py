@@ -17,12 +17,14 @@ class Limits:
 
     Attributes:
         margin: overall on the test rows may be lower by so much, at most, with 95% confidence.
-        lost: share of the behaviours that may be lost.
+        lost: share of the behaviours that may be lost, those gained set against them.
+        lost_of_kind: share of each kind of behaviour that may be lost.
         slower: the median answer may take so many times as long.
     """
 
     margin: float = 0.02
     lost: float = 0.02
+    lost_of_kind: float = 0.1
     slower: float = 1.25
 
     def plain(self) -> dict[str, float]:

@@ -44,6 +44,8 @@ def criteria(
     overalls = [judged["test"]["scores"]["All"]["overall"] for judged in (new, current)]
     validities = [judged["test"]["validity"] for judged in (new, current)]
     passed = [judged["behaviours"]["passed"] for judged in (new, current)]
+    kind, share = _worst_kind(new, current)
+    of_kind = [judged["behaviours"]["kinds"][kind][0] for judged in (new, current)]
     total, medians = new["behaviours"]["total"], [latency.median for latency in latencies]
     allowed = int(limits.lost * total)
     return [
@@ -78,6 +80,16 @@ def criteria(
             words=f"Of {total} checks of behaviour at most {allowed} fewer hold.",
         ),
         Criterion(
+            f"behaviours: {kind.replace('_', ' ')}",
+            new=of_kind[0],
+            current=of_kind[1],
+            measure="share of the kind's checks lost",
+            found=share,
+            limit=limits.lost_of_kind,
+            at_least=False,
+            words=f"Of no kind of behaviour more than {limits.lost_of_kind:.0%} are lost; of this one most are.",
+        ),
+        Criterion(
             "latency, ms",
             new=medians[0],
             current=medians[1],
@@ -88,6 +100,13 @@ def criteria(
             words=f"One request takes at most {limits.slower:g} times as long (median, both asked in turn).",
         ),
     ]
+
+
+def _worst_kind(new: Result, current: Result) -> tuple[str, float]:
+    """The kind of behaviour of which most checks are lost, and their share of it; below 0 where all gain."""
+    held, before = new["behaviours"]["kinds"], current["behaviours"]["kinds"]
+    shares = {kind: (before[kind][0] - passed) / total for kind, (passed, total) in held.items()}
+    return max(shares.items(), key=lambda one: one[1])
 
 
 def turned(rows: Sequence[Example], before: Result, after: Result, least: Thresholds) -> Result:

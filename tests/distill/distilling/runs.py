@@ -16,7 +16,7 @@ from tests.students.tiny import Tiny, write_lines, write_teacher
 
 TRAIN, VALIDATION, TEST, SAMPLE = 60, 10, 24, 30
 
-ANYTHING = Limits(margin=2, lost=1, slower=1000)
+ANYTHING = Limits(margin=2, lost=1, lost_of_kind=1, slower=1000)
 """Every student is a go by them."""
 
 

@@ -66,7 +66,7 @@ def test_from_a_simulated_log_to_a_verdict(distill: Distill, log: str, tmp_path:
     assert "cannot be known" in done.stdout
     assert "SIMULATED" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     arguments += ["--data-licence", "CC0-1.0"]
-    again = distill(log, *arguments, "--slower", 1000, "--margin", 2, "--lost", 1)
+    again = distill(log, *arguments, "--slower", 1000, "--margin", 2, "--lost", 1, "--lost-of-kind", 1)
     assert again.exit_code == 0, again.output
     assert "train-0: finished again, with another --data-licence" in again.stderr
     assert "CC0-1.0 (data)" in ModelStore(tmp_path / "store").find("tiny@7").manifest.licence
