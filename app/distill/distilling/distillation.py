@@ -6,7 +6,10 @@ The best round is chosen on the validation part, which no round trains on; the t
 compare the chosen one with the current student, and choose nothing.
 """
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
@@ -45,9 +48,24 @@ def distil(plan: Plan, settings: Settings, train: Train, show: Show, again: str 
     current = ModelStore(settings.model_store).find(plan.against)
     _require_free(plan, again)
     _require_writer(plan, settings)
-    if again:
-        Stages(plan.folder, show.say).forget(plan.stages[plan.stages.index(again) :])
-    return _Run(plan, settings, train, show, current.manifest).through()
+    with _alone(plan.folder):
+        if again:
+            Stages(plan.folder, show.say).forget(plan.stages[plan.stages.index(again) :])
+        return _Run(plan, settings, train, show, current.manifest).through()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Raises DatasetError where another call works in the folder; a killed one does not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatasetError(
+                f"another `recolor distill` works in {folder}; wait, or choose another --folder"
+            ) from None
+        yield
 
 
 def _require_free(plan: Plan, again: str) -> None:

@@ -164,6 +164,21 @@ def test_from_a_stage_on_all_is_done_anew(whole: Outcome, tiny: Tiny, tmp_path: 
     assert told.lines == [*kept, "compare", "release"]
 
 
+def test_two_calls_do_not_work_in_one_folder(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
+    plan = copied(whole, tiny, tmp_path)
+
+    class Second(Told):
+        def say(self, line: str) -> None:
+            with pytest.raises(DatasetError, match="another `recolor distill` works in"):
+                run(tiny, plan)
+            super().say(line)
+
+    told = Second()
+    assert run(tiny, plan, told=told).go
+    assert told.lines
+    assert run(tiny, plan).go
+
+
 def test_a_no_go_is_not_released_unless_one_says_so(whole: Outcome, tiny: Tiny, tmp_path: Path) -> None:
     plan = copied(whole, tiny, tmp_path, limits=Limits(margin=0, lost=0, slower=1e-6))
     outcome = run(tiny, plan)
