@@ -1,6 +1,5 @@
 """`recolor augment`: more rows of training where a student is wrong."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,7 +44,7 @@ def augment(
     from app.distill.augment.augmenting import augment as augmented
     from app.distill.augment.mistakes import freeze, is_mistake
     from app.distill.augment.mistakes import sample as drawn
-    from app.distill.dataset import DatasetError, read_dataset, read_jsonl
+    from app.distill.dataset import DatasetError, read_dataset, read_jsonl, write_jsonl
 
     if output.suffix != ".jsonl" or not output.resolve().parent.is_dir():
         raise typer.BadParameter(f"{output} is no .jsonl file in a folder that exists", param_hint="--output")
@@ -69,10 +68,7 @@ def augment(
         ]
         similar = _similar(settings, mistaken, replay, output.with_suffix(".similar.jsonl"))
         made = augmented(plain, mistaken, similar)
-        draft = output.with_name(f".{output.name}.part")
-        lines = (json.dumps(row, ensure_ascii=False) for row in [*plain, *made.added])
-        draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        draft.replace(output)
+        write_jsonl(output, [*plain, *made.added])
     view = listing(f"Round {made.number}: {found.model} on {len(chosen):,} training rows")
     view.add_row("mistakes", f"{made.mistakes:,}")
     for reason, count in sorted(made.refused.items()):

@@ -1,6 +1,5 @@
 """`recolor split`, `recolor compare`, and what `recolor evaluate` tells beyond its scores."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +31,7 @@ def split(
     split keeps its split, unless --again is given: students trained on the old one may know the new test intents.
     """
     from app.distill import split as splits
-    from app.distill.dataset import DatasetError, read_dataset, read_jsonl
+    from app.distill.dataset import DatasetError, read_dataset, read_jsonl, write_jsonl
 
     with errors():
         read_dataset(data)  # what no training could read is not split either
@@ -41,9 +40,7 @@ def split(
             raise DatasetError(f"{data} has been split; --again draws other test intents")
         made = splits.split(rows, test, seed)
         file = output or data
-        draft = file.with_name(f".{file.name}.part")
-        draft.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in made), encoding="utf-8")
-        draft.replace(file)
+        write_jsonl(file, made)
     tested = sum(row["split"] == splits.TEST for row in made)
     out.print(f"wrote {file}: {len(made) - tested:,} rows for training, {tested:,} for test", highlight=False)
 

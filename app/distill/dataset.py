@@ -1,11 +1,12 @@
 """Teacher datasets: one intent a line with the settings that a teacher chose for it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.distill.whole import write_whole
 from app.grade import TOOLS, Grade, GradeError
 
 
@@ -35,6 +36,11 @@ def read_split(path: Path, split: str) -> list[Example]:
     if not rows:
         raise DatasetError(f"{path} has no rows of split '{split}'")
     return rows
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """A row a line, in one piece or not at all. Raises OSError."""
+    write_whole(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[dict[str, Any], str]]:

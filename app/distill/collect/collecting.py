@@ -17,6 +17,8 @@ from app.distill.collect.log import ROWS_AT_ONCE, Log
 from app.distill.collect.problems import count_problems
 from app.distill.collect.rule import Rule
 from app.distill.collect.vetting import vet
+from app.distill.dataset import write_jsonl
+from app.distill.whole import write_whole
 from app.grade import TOOLS, fold
 
 POPULARITY = {25: 5, 5: 4, 3: 3, 2: 2, 1: 1}
@@ -134,11 +136,9 @@ def write_dataset(collection: Collection, file: Path) -> Path:
     """
     if not collection.dataset:
         raise LogError("no intent can be kept, so no dataset is written: see the counts above")
-    draft = file.with_name(f".{file.name}.part")
-    draft.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in collection.dataset), "utf-8")
-    draft.replace(file)
+    write_jsonl(file, collection.dataset)
     manifest = file.with_suffix(".json")
-    manifest.write_text(json.dumps(collection.plain(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    write_whole(manifest, json.dumps(collection.plain(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return manifest
 
 

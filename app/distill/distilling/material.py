@@ -10,10 +10,9 @@ from app.distill import split as splits
 from app.distill.augment.augmenting import Round, augment
 from app.distill.collect.rule import SIMULATED, Rule, losses
 from app.distill.corpus import Corpus
-from app.distill.dataset import DatasetError, read_dataset, read_jsonl
+from app.distill.dataset import DatasetError, read_dataset, read_jsonl, write_jsonl
 from app.distill.distilling.plan import Plan, Show, shown
 from app.distill.distilling.stages import Result
-from app.distill.whole import write_whole
 from app.grade import fold
 from app.students.store import sha256
 
@@ -51,8 +50,8 @@ def split(plan: Plan, source: Path, folder: Path) -> Result:
     if not any(row.get("split", splits.TRAIN) == splits.TRAIN for row in kept):
         raise DatasetError(f"{source} has no rows to train on" + (f" of subset '{plan.subset}'" if plan.subset else ""))
     also = [row for file in plan.also for row in _trainable(file)]
-    _write(folder / ADDITIONS, also)
-    _write(folder / DATASET, kept)
+    write_jsonl(folder / ADDITIONS, also)
+    write_jsonl(folder / DATASET, kept)
     return {
         "rows": len(kept),
         "also": len(also),
@@ -87,7 +86,7 @@ def added(
         for row, _ in read_jsonl(dataset)
     ]
     made: Round = augment([*judged, *earlier], mistaken, similar)
-    _write(folder / ADDITIONS, [*earlier, *made.added])
+    write_jsonl(folder / ADDITIONS, [*earlier, *made.added])
     return {
         "mistakes": made.mistakes,
         "added": len(made.added),
@@ -95,10 +94,6 @@ def added(
         "additions": len(earlier) + len(made.added),
         "files": {ADDITIONS: sha256(folder / ADDITIONS)},
     }
-
-
-def _write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    write_whole(file, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
 
 
 def rule_of(plan: Plan) -> Result:
