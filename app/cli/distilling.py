@@ -129,7 +129,7 @@ def distill(
     lost_of_kind: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of each kind of behaviour that may be lost.", rich_help_panel=VERDICT),
-    ] = 0.1,
+    ] = 0.2,
     slower: Annotated[
         float, typer.Option(min=0, help="How many times as long an answer may take.", rich_help_panel=VERDICT)
     ] = 1.25,

@@ -24,7 +24,7 @@ class Limits:
 
     margin: float = 0.02
     lost: float = 0.02
-    lost_of_kind: float = 0.1
+    lost_of_kind: float = 0.2
     slower: float = 1.25
 
     def plain(self) -> dict[str, float]:
