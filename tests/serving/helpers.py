@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from app.events import NO_EVENTS, Events, Feedback, Serve
 from app.grade import TOOLS
-from app.serving import BatchedStudent, Cache, MemoryCache, Recolorer, RecolorRequest, RedisCache
+from app.serving import BatchedStudent, Cache, MemoryCache, Recolorer, Recoloring, RecolorRequest, RedisCache
 from app.serving.redis_link import RedisLink
 from app.settings import Settings
 from app.students import Engine
@@ -123,6 +123,16 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition is anything
             await asyncio.sleep(0.002)
+
+
+async def answered_late(recolorer: Recolorer, engine: ScriptedEngine, request: RecolorRequest) -> Recoloring:
+    """The answer to a request for which the engine takes 0.2 seconds at least."""
+    engine.gate.clear()
+    answer = asyncio.create_task(recolorer.recolor(request))
+    await eventually(lambda: len(engine.batches) == 1)
+    await asyncio.sleep(0.2)
+    engine.gate.set()
+    return await answer
 
 
 def metric(name: str, **labels: str) -> float:

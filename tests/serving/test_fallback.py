@@ -6,7 +6,7 @@ from app.grade import TOOLS
 from app.serving import Unavailable
 from app.students import Answer, EngineError
 from tests.serving.engines import ScriptedEngine, look
-from tests.serving.helpers import Counted, ask, eventually, recolorer_of
+from tests.serving.helpers import Counted, answered_late, ask, eventually, recolorer_of
 from tests.serving.teachers import LESSON, ScriptedTeacher, absent
 
 UNREADABLE = Answer(None)
@@ -146,12 +146,7 @@ async def test_where_no_teacher_can_use_the_rest_a_student_slower_than_its_share
     engine = ScriptedEngine()
     given = {"deadline_seconds": 60, "student_seconds": 0.02, "teacher_typical_seconds": typical}
     async with recolorer_of(engine, teacher, **given) as recolorer:
-        engine.gate.clear()
-        request = asyncio.create_task(recolorer.recolor(ask("dusk")))
-        await eventually(lambda: len(engine.batches) == 1)
-        await asyncio.sleep(0.2)
-        engine.gate.set()
-        answer = await request
+        answer = await answered_late(recolorer, engine, ask("dusk"))
     assert set(answer.sources.values()) == {"student"}
     assert teacher.calls == []
 

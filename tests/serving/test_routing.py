@@ -14,7 +14,7 @@ from app.serving.variant import read_experiment
 from app.settings import Settings
 from app.students import Answer, Engine, EngineError, Overloaded, load_engine
 from tests.serving.engines import Factory, ScriptedEngine, look
-from tests.serving.helpers import Counted, Kept, ask, eventually, recolorer_of, settings
+from tests.serving.helpers import Counted, Kept, answered_late, ask, eventually, recolorer_of, settings
 from tests.serving.teachers import LESSON, ScriptedTeacher, absent
 
 EXPERIMENT = {"experiment": "looks", "variants": "bolder:30=bold@2,teacher:30=teacher", "teacher_model": "gpt-test"}
@@ -119,12 +119,7 @@ async def test_a_teacher_that_refuses_at_once_leaves_the_student_all_the_time() 
     teacher, engine = ScriptedTeacher(refusals=dict.fromkeys(TOOLS, "teacher_error")), ScriptedEngine()
     given = EXPERIMENT | {"deadline_seconds": 60, "student_seconds": 0.02}
     async with recolorer_of(engine, teacher, rivals=[bold()], **given) as recolorer:
-        engine.gate.clear()
-        request = asyncio.create_task(recolorer.recolor(ask_as("teacher")))
-        await eventually(lambda: len(engine.batches) == 1)
-        await asyncio.sleep(0.2)
-        engine.gate.set()
-        answer = await request
+        answer = await answered_late(recolorer, engine, ask_as("teacher"))
     assert set(answer.sources.values()) == {"student"}
 
 
