@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -160,7 +161,8 @@ def test_two_processes_on_one_folder_have_written_everything_when_they_end(tmp_p
 
 def test_a_process_that_is_killed_loses_only_the_last_moment(tmp_path: Path) -> None:
     """Under load, and with a database that is locked, so that everything is on disk only."""
-    with process(**in_folder(tmp_path, flush=0.2)) as running:
+    flush = 0.2
+    with process(**in_folder(tmp_path, flush=flush)) as running:
         url = running.wait_until_ready()
         answered: list[str] = []
 
@@ -182,16 +184,20 @@ def test_a_process_that_is_killed_loses_only_the_last_moment(tmp_path: Path) -> 
                 until(lambda: len(answered) > before + 200)
                 kept = set(answered)
                 stored_before = {row["request_id"] for row in stored(tmp_path)}
+                began = monotonic()
                 until(lambda: kept <= spooled_requests(tmp_path) | stored_before)
+                assert monotonic() - began < flush + 10, "the window, and what a busy machine adds"
+                on_disk = spooled_requests(tmp_path)
                 running.process.send_signal(signal.SIGKILL)
                 running.process.wait()
             for worker in asking:
                 worker.result()
-    with process(**in_folder(tmp_path, flush=0.2)) as running:
+    with process(**in_folder(tmp_path, flush=flush)) as running:
         running.wait_until_ready()
         running.end(signal.SIGTERM)
     counts = Counter(row["request_id"] for row in stored(tmp_path))
     assert set(counts.values()) == {3}, "each tool once"
+    assert on_disk <= counts.keys(), "what was on disk is in the store"
     assert kept <= counts.keys(), "what was answered a moment before is in the store"
     assert list(tmp_path.glob("spool/*/*")) == []
 
